@@ -1,0 +1,1 @@
+"""The JSON API: translate, call, translate."""

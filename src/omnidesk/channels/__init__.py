@@ -1,0 +1,1 @@
+"""One module or small package per platform; a channel only translates. The contract is `base`."""

@@ -1,0 +1,195 @@
+"""The contract of a channel: it translates between a platform and the desk, and nothing else.
+
+A channel never sees the database, contacts or tickets. What it may do:
+
+* `accept` (channels that are called): at the door, pure and cheap, on the raw bytes.
+* `watch` (channels that fetch): bring arrivals and a cursor to `deliver`, for as long as it runs.
+* `read`: in the worker, pure: what does an arrival mean?
+* `split` and `send` (channels that answer): how many provider calls a message takes, and one call.
+
+The decorator `register` is the manifest: nothing else lists channels. Errors of a channel:
+
+ChannelError
+├── BadSignature      not from the platform: 401, nothing stored
+├── BadPayload        authentic, but not understood: stored as unreadable, acknowledged
+├── Unreadable        `read` cannot make sense of it: parked, visible
+├── SendDeferred      not sent, try again (after …)
+├── SendRejected      not sent, and trying again will not help
+├── SendUnknown       may have been sent: never repeated by ourselves
+└── NeedsReauth       the account's credentials are refused: the direction stops, rows wait
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import entry_points
+from pkgutil import iter_modules
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import httpx
+from pydantic import BaseModel
+
+from omnidesk.domain.messages import Arrival, Item, Outbound, Part, Sent
+
+
+class ChannelError(Exception):
+    """Base of what a channel may raise; messages never hold secrets or bodies."""
+
+
+class BadSignature(ChannelError):
+    """The request is not from the platform. `status` is what the platform expects to hear."""
+
+    def __init__(self, reason: str, *, status: int = 401) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class BadPayload(ChannelError):
+    """Authentic, but not understood; the door keeps the body as `unreadable` and says thank you."""
+
+
+class Unreadable(ChannelError):
+    """`read` cannot make sense of an arrival; it is parked and visible, the next one is read."""
+
+
+class SendDeferred(ChannelError):
+    """Not sent; may be tried again, not before `after_s` seconds when given."""
+
+    def __init__(self, reason: str, *, after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.after_s = after_s
+
+
+class SendRejected(ChannelError):
+    """Not sent; the platform says that it never will be."""
+
+
+class SendUnknown(ChannelError):
+    """The answer was lost after the call was written: it may have been sent."""
+
+
+class NeedsReauth(ChannelError):
+    """The platform refuses our credentials; raised by any call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookRequest:
+    """An HTTP request at the door, body untouched; header names in lower case."""
+
+    method: str
+    path: str  # below the inbox's own address
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What the platform wants to hear once the arrivals are committed."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "text/plain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    arrivals: tuple[Arrival, ...]
+    reply: Reply = field(default_factory=Reply)
+
+
+Deliver = Callable[[Sequence[Arrival], Mapping[str, Any]], Awaitable[None]]
+"""Commits arrivals together with the cursor after them; returns when both are durable."""
+
+BeforeCall = Callable[[], Awaitable[None]]
+"""Awaited by `send` just before the step that cannot be repeated (DATA, the POST): marks it `calling`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What the desk lends to a channel."""
+
+    http: httpx.AsyncClient
+    inbox_id: str  # TypeID, for log lines and message ids
+    addresses: tuple[str, ...] = ()  # own addresses of all inboxes: never a participant
+    domain: str = ""  # of our Message-IDs
+
+
+class Channel(Protocol):
+    """What every channel can do."""
+
+    def read(self, arrival: Arrival) -> list[Item]:
+        """What an arrival means. Pure. Raises Unreadable."""
+        ...
+
+
+@runtime_checkable
+class Called(Protocol):
+    """A channel whose platform calls us."""
+
+    def accept(self, request: WebhookRequest) -> Accepted:
+        """Who called, and what arrived? Pure and cheap. Raises BadSignature, BadPayload."""
+        ...
+
+
+@runtime_checkable
+class Watching(Protocol):
+    """A channel that fetches. One process at a time holds the watch of an inbox."""
+
+    async def watch(self, cursor: Mapping[str, Any], deliver: Deliver) -> None:
+        """Bring what is new since `cursor`, until cancelled. Raises NeedsReauth; other errors are retried."""
+        ...
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """A channel that can answer."""
+
+    def split(self, message: Outbound) -> list[Part]:
+        """The provider calls that this message takes, in order; counts in the platform's units. Pure."""
+        ...
+
+    async def send(self, message: Outbound, part: Part, before_call: BeforeCall) -> Sent:
+        """Make one provider call. Raises SendDeferred, SendRejected, SendUnknown, NeedsReauth."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What the desk knows of a channel; the inbox form is drawn from `config`."""
+
+    name: str
+    title: str
+    config: type[BaseModel]
+    build: Callable[[Any, Tools], Any]  # (config, tools) -> channel
+    repeats_safely: bool = False  # the platform takes our key: a lost call is made again, not `unknown`
+
+
+_registry: dict[str, Manifest] = {}
+T = TypeVar("T")
+
+
+def register(
+    name: str, *, title: str, config: type[BaseModel], repeats_safely: bool = False
+) -> Callable[[type[T]], type[T]]:
+    """Class decorator: this class is the channel `name`. Raises ValueError when the name is taken."""
+
+    def note(cls: type[T]) -> type[T]:
+        if name in _registry and _registry[name].build is not cls:
+            raise ValueError(f"channel {name!r} is registered twice")
+        _registry[name] = Manifest(name=name, title=title, config=config, build=cls, repeats_safely=repeats_safely)
+        return cls
+
+    return note
+
+
+def manifests() -> dict[str, Manifest]:
+    """Every channel there is: the modules of this folder, and the entry points `omnidesk.channels` of others."""
+    import omnidesk.channels as folder
+
+    for module in iter_modules(folder.__path__):
+        if module.name != "base":
+            import_module(f"omnidesk.channels.{module.name}")
+    for point in entry_points(group="omnidesk.channels"):
+        point.load()
+    return dict(_registry)

@@ -1,0 +1,1 @@
+"""HTML rendered on the server."""
