@@ -50,7 +50,7 @@ class Tx:
     """A transaction: `execute` for SQLAlchemy's statements, `driver` for asyncpg's, one and the same."""
 
     connection: AsyncConnection
-    driver: asyncpg.Connection[asyncpg.Record]
+    driver: "asyncpg.Connection[asyncpg.Record]"
 
     async def execute(
         self, statement: Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None

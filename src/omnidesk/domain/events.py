@@ -1,0 +1,47 @@
+"""Facts that happened: ids and small facts, never bodies. Audit, feed, webhooks and metrics read one list."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+
+class EventType(StrEnum):
+    TICKET_CREATED = "ticket.created"
+    TICKET_UPDATED = "ticket.updated"  # data.changed: {field: [old, new]}
+    TICKET_ASSIGNED = "ticket.assigned"
+    TICKET_UNASSIGNED = "ticket.unassigned"
+    TICKET_STATUS = "ticket.status_changed"
+    TICKET_ATTENTION = "ticket.attention"
+    TICKET_LINKED = "ticket.linked"
+    MESSAGE_RECEIVED = "message.received"
+    MESSAGE_CREATED = "message.created"  # a reply or notice of ours, queued
+    MESSAGE_EDITED = "message.edited"
+    MESSAGE_DELETED = "message.deleted"
+    NOTE_CREATED = "note.created"
+    DELIVERY_CHANGED = "delivery.changed"  # sent, deferred, rejected, unknown, bounced, delivered, read
+    PROMISE_MADE = "promise.made"
+    PROMISE_KEPT = "promise.kept"
+    PROMISE_BROKEN = "promise.broken"
+    AGENT_CREATED = "agent.created"
+    AGENT_UPDATED = "agent.updated"
+    AGENT_PRESENCE = "agent.presence_changed"
+    QUEUE_CREATED = "queue.created"
+    QUEUE_UPDATED = "queue.updated"
+    INBOX_CREATED = "inbox.created"
+    INBOX_UPDATED = "inbox.updated"
+    INBOX_HEALTH = "inbox.health_changed"
+    ARRIVAL_PARKED = "arrival.parked"  # failed, unreadable or held
+    KEY_CREATED = "key.created"
+    KEY_REVOKED = "key.revoked"
+    SIGNED_IN = "agent.signed_in"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    type: EventType
+    ticket_id: UUID | None = None
+    subject_id: UUID | None = None  # the message, delivery, agent … it is about
+    actor: str = "system"  # `str(Actor)`
+    data: Mapping[str, Any] = field(default_factory=dict)
