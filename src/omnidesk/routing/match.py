@@ -1,0 +1,142 @@
+"""Who may take a ticket, and which ticket comes first: the rules for one ticket and one agent.
+
+Sources of the rank: the generalised c-mu rule, Van Mieghem 1995; Mandelbaum and Stolyar 2004.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from uuid import UUID
+
+from omnidesk.routing.values import Agent, ChannelPolicy, Policy, Queue, Step, Ticket, UrgencyPolicy
+
+Need = tuple[str, int]  # a skill and its least level
+Way = tuple[UUID, tuple[Need, ...]]  # members of this queue with these skills may take it
+NO_STEP = Step()
+_ASYNCHRONOUS = ChannelPolicy()
+_FACT = re.compile(r"\{(\w+)\}")
+
+
+@lru_cache(maxsize=4096)
+def need(text: str) -> Need:
+    """`cards>=3` is the skill `cards` from level 3; a bare name is any level."""
+    name, sign, level = text.rpartition(">=")
+    return (name.strip(), int(level)) if sign and level.strip().isdigit() else (text, 1)
+
+
+def urgency_of(policy: Policy, ticket: Ticket) -> UrgencyPolicy:
+    """A word that the policy does not know counts as normal."""
+    return policy.urgencies.get(ticket.urgency) or policy.urgencies["normal"]
+
+
+def channel_of(policy: Policy, ticket: Ticket) -> ChannelPolicy:
+    return policy.channels.get(ticket.channel, _ASYNCHRONOUS)
+
+
+def units_of(policy: Policy, ticket: Ticket) -> int:
+    return max(1, channel_of(policy, ticket).units if ticket.units is None else ticket.units)
+
+
+def is_primary(policy: Policy, ticket: Ticket) -> bool:
+    """Live or critical: it may push asynchronous work aside."""
+    return channel_of(policy, ticket).live or urgency_of(policy, ticket).primary
+
+
+def target_of(policy: Policy, ticket: Ticket) -> int:
+    return max(1, urgency_of(policy, ticket).target_ms if ticket.target_ms is None else ticket.target_ms)
+
+
+def clock(queue: Queue, now_ms: int) -> int:
+    return now_ms if queue.clock_ms is None else queue.clock_ms
+
+
+def step_index(ticket: Ticket, queue: Queue, clock_ms: int) -> int:
+    """The step that the ticket has reached; their number when all are over."""
+    since = ticket.waiting_since_ms if ticket.queued_since_ms is None else ticket.queued_since_ms
+    elapsed = max(0, clock_ms - since)
+    for index, step in enumerate(queue.steps):
+        if step.until_ms is None or elapsed < step.until_ms:
+            return index
+    return len(queue.steps)
+
+
+def step_ends(ticket: Ticket, queue: Queue, index: int) -> int | None:
+    """When that step is over, on the clock of the queue; None: never."""
+    if index >= len(queue.steps):
+        return None
+    until = queue.steps[index].until_ms
+    since = ticket.waiting_since_ms if ticket.queued_since_ms is None else ticket.queued_since_ms
+    return None if until is None else since + until
+
+
+def step_of(queue: Queue, index: int) -> Step:
+    return queue.steps[index] if index < len(queue.steps) else NO_STEP
+
+
+def ways(ticket: Ticket, queue: Queue, step: Step, queues: Mapping[UUID, Queue]) -> tuple[Way, ...]:
+    """Which members with which skills may take the ticket in this step; any one way suffices.
+
+    The skills of the ticket itself are required on every way. In an overflow step the other queue judges
+    by its own requirements, for its own members.
+    """
+    kept = _skills(step.keep, ticket) & (_skills(queue.prefer, ticket) | ticket.preferred) if step.keep else frozenset()
+    found = [(queue.id, _needs(_skills(queue.require, ticket) | ticket.required | kept))]
+    other = queues.get(step.overflow) if step.overflow else None
+    if other is not None:
+        found.append((other.id, _needs(_skills(other.require, ticket) | ticket.required)))
+    return tuple(found)
+
+
+def _skills(templates: tuple[str, ...], ticket: Ticket) -> frozenset[str]:
+    filled = (
+        _FACT.sub(lambda match: str(getattr(ticket, match[1])), text) for text in templates if _known(text, ticket)
+    )
+    return frozenset(filled)
+
+
+def _known(template: str, ticket: Ticket) -> bool:
+    return all(name in FACTS and getattr(ticket, name) for name in _FACT.findall(template))
+
+
+FACTS = ("language", "category", "channel", "urgency")
+
+
+def _needs(skills: frozenset[str]) -> tuple[Need, ...]:
+    return tuple(sorted(need(skill) for skill in skills))
+
+
+def is_member(agent: Agent, queue_id: UUID) -> bool:
+    return agent.queues is None or queue_id in agent.queues
+
+
+def speaks(agent: Agent, channel: str) -> bool:
+    return agent.channels is None or channel in agent.channels
+
+
+def is_able(agent: Agent, needs: tuple[Need, ...]) -> bool:
+    return all(agent.skills.get(name, 0) >= level for name, level in needs)
+
+
+def excluded_now(ticket: Ticket, now_ms: int) -> frozenset[UUID]:
+    return frozenset(e.agent_id for e in ticket.excluded if e.until_ms > now_ms)
+
+
+def order_key(policy: Policy, ticket: Ticket, age_ms: int) -> tuple[float, float]:
+    """What comes first has the biggest key; equal keys go by age, then by id.
+
+    cost      weight · (age / target)^sharpness / target in minutes, grows without bound: nobody starves
+    edd       time over the target
+    priority  weight, then age
+    fifo      age
+    """
+    weight, target = urgency_of(policy, ticket).weight, target_of(policy, ticket)
+    if policy.order == "cost":
+        return cost(weight, age_ms, target, policy.sharpness), weight / target
+    if policy.order == "edd":
+        return float(age_ms - target), weight
+    return (weight, 0.0) if policy.order == "priority" else (0.0, 0.0)
+
+
+def cost(weight: float, age_ms: int, target_ms: int, sharpness: float) -> float:
+    lateness: float = (max(0, age_ms) / target_ms) ** sharpness
+    return weight * lateness / (target_ms / 60_000)
