@@ -383,6 +383,7 @@ def upgrade() -> None:
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("waits_for", sa.Text(), nullable=True),
         sa.Column("ticket_id", sa.Uuid(), nullable=True),
         sa.Column("released", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -395,6 +396,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_arrivals")),
         sa.UniqueConstraint("inbox_id", "dedupe_key", name=op.f("uq_arrivals_inbox_id_dedupe_key")),
         postgresql_with={"fillfactor": "70"},
+    )
+    op.create_index(
+        "ix_arrivals_overtaken",
+        "arrivals",
+        ["waits_for"],
+        unique=False,
+        postgresql_where=sa.text("waits_for IS NOT NULL AND state = 'held'"),
     )
     op.create_index(
         "ix_arrivals_parked",
@@ -752,6 +760,11 @@ def downgrade() -> None:
     op.drop_index("ix_arrivals_received_at", table_name="arrivals")
     op.drop_index(
         "ix_arrivals_parked", table_name="arrivals", postgresql_where=sa.text("state IN ('failed','unreadable','held')")
+    )
+    op.drop_index(
+        "ix_arrivals_overtaken",
+        table_name="arrivals",
+        postgresql_where=sa.text("waits_for IS NOT NULL AND state = 'held'"),
     )
     op.drop_table("arrivals")
     op.drop_index("ix_queue_agents_agent_id", table_name="queue_agents")

@@ -267,6 +267,7 @@ arrivals = Table(
     Column("day", Date, nullable=False),  # the partition of its body
     Column("reason", Text),  # why ignored or held
     Column("error", Text),  # class and our own words, never data
+    Column("waits_for", Text),  # held until this message (realm and id) is here: an edit that overtook it
     Column("ticket_id", Uuid),  # where it landed
     Column(
         "released", Boolean, nullable=False, server_default=text("false")
@@ -279,6 +280,7 @@ arrivals = Table(
     Index("ix_arrivals_waiting", "lane", "seq", postgresql_where=text("state = 'new'")),
     Index("ix_arrivals_parked", "state", "id", postgresql_where=text("state IN ('failed','unreadable','held')")),
     Index("ix_arrivals_received_at", "received_at"),
+    Index("ix_arrivals_overtaken", "waits_for", postgresql_where=text("waits_for IS NOT NULL AND state = 'held'")),
     postgresql_with={"fillfactor": "70"},
 )
 

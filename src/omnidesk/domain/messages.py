@@ -114,6 +114,7 @@ class Inbound:
     files: tuple[File | RemoteFile, ...] = ()
     automatic: bool = False  # machine-made: never answered automatically
     quiet: bool = False  # a person's, but acknowledgements are unwanted (suppression headers)
+    spam: str = ""  # why the transport takes it for spam; such an arrival is held for a person to decide
     suspicious: str = ""  # why it is not what it seems (failed DMARC …); never joins by sender alone
     language: str = ""  # BCP 47 when the platform tells it
     hints: tuple[str, ...] = ()  # shown to the agent
