@@ -232,9 +232,10 @@ def upgrade() -> None:
         sa.Column(
             "data", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
         ),
+        sa.Column("error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("kind", "subject_id", name=op.f("pk_timers")),
     )
-    op.create_index("ix_timers_due_at", "timers", ["due_at"], unique=False)
+    op.create_index("ix_timers_due", "timers", ["kind", "due_at"], unique=False)
     op.create_table(
         "api_keys",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -441,6 +442,7 @@ def upgrade() -> None:
         sa.Column("queue_id", sa.Uuid(), nullable=False),
         sa.Column("assignee_id", sa.Uuid(), nullable=True),
         sa.Column("assigned_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("queued_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("waiting_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("units", sa.SmallInteger(), server_default="1", nullable=False),
         sa.Column(
@@ -548,6 +550,22 @@ def upgrade() -> None:
     )
     op.create_index("ix_merges_source_id", "merges", ["source_id"], unique=False)
     op.create_index("ix_merges_survivor_id", "merges", ["survivor_id"], unique=False)
+    op.create_table(
+        "offers",
+        sa.Column("ticket_id", sa.Uuid(), nullable=False),
+        sa.Column("agent_id", sa.Uuid(), nullable=False),
+        sa.Column("offered_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("excluded_until", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_offers_agent_id")),
+        sa.ForeignKeyConstraint(["ticket_id"], ["tickets.id"], name=op.f("fk_offers_ticket_id")),
+        sa.PrimaryKeyConstraint("ticket_id", "agent_id", name=op.f("pk_offers")),
+    )
+    op.create_index(
+        "ix_offers_agent_id", "offers", ["agent_id"], unique=False, postgresql_where=sa.text("outcome IS NULL")
+    )
+    op.create_index("uq_offers_open", "offers", ["ticket_id"], unique=True, postgresql_where=sa.text("outcome IS NULL"))
     op.create_table(
         "promises",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -731,6 +749,9 @@ def downgrade() -> None:
     op.drop_index("ix_promises_ticket_id", table_name="promises")
     op.drop_index("ix_promises_open", table_name="promises", postgresql_where=sa.text("state = 'open'"))
     op.drop_table("promises")
+    op.drop_index("uq_offers_open", table_name="offers", postgresql_where=sa.text("outcome IS NULL"))
+    op.drop_index("ix_offers_agent_id", table_name="offers", postgresql_where=sa.text("outcome IS NULL"))
+    op.drop_table("offers")
     op.drop_index("ix_merges_survivor_id", table_name="merges")
     op.drop_index("ix_merges_source_id", table_name="merges")
     op.drop_table("merges")
@@ -780,7 +801,7 @@ def downgrade() -> None:
     op.drop_index("ix_identities_address", table_name="identities")
     op.drop_table("identities")
     op.drop_table("api_keys")
-    op.drop_index("ix_timers_due_at", table_name="timers")
+    op.drop_index("ix_timers_due", table_name="timers")
     op.drop_table("timers")
     op.drop_table("settings")
     op.drop_table("rate_limits")

@@ -358,6 +358,7 @@ tickets = Table(
     Column("queue_id", Uuid, ForeignKey("queues.id"), nullable=False),
     Column("assignee_id", Uuid, ForeignKey("agents.id")),
     Column("assigned_at", Moment),
+    Column("queued_at", Moment),  # came into its present queue, where the steps begin; null: when the waiting began
     Column("waiting_since", Moment),  # the customer waits for us since; null: we do not owe an answer
     Column("units", SmallInteger, nullable=False, server_default="1"),
     Column("facts", JSONB, nullable=False, server_default=EMPTY_OBJECT),
@@ -563,6 +564,19 @@ decisions = Table(
     Index("ix_decisions_ticket_id", "ticket_id", "id"),
 )
 
+offers = Table(  # who was asked to take a ticket; the newest answer of each agent
+    "offers",
+    metadata,
+    Column("ticket_id", Uuid, ForeignKey("tickets.id"), primary_key=True),
+    Column("agent_id", Uuid, ForeignKey("agents.id"), primary_key=True),
+    moment("offered_at"),
+    Column("expires_at", Moment, nullable=False),
+    Column("outcome", Text),  # accepted | declined | missed | withdrawn; null: not answered yet
+    Column("excluded_until", Moment),  # not asked again until then, or until another agent was
+    Index("uq_offers_open", "ticket_id", unique=True, postgresql_where=text("outcome IS NULL")),
+    Index("ix_offers_agent_id", "agent_id", postgresql_where=text("outcome IS NULL")),
+)
+
 # --- facts, and calls to the outside --------------------------------------------------------------
 
 event_ids = Sequence("event_ids", metadata=metadata)
@@ -656,5 +670,6 @@ timers = Table(
     Column("due_at", Moment, nullable=False),
     Column("attempts", SmallInteger, nullable=False, server_default="0"),
     Column("data", JSONB, nullable=False, server_default=EMPTY_OBJECT),
-    Index("ix_timers_due_at", "due_at"),
+    Column("error", Text),  # why it was put off the last time: class and our own words
+    Index("ix_timers_due", "kind", "due_at"),
 )

@@ -12,6 +12,8 @@ class EventType(StrEnum):
     TICKET_UPDATED = "ticket.updated"  # data.changed: {field: [old, new]}
     TICKET_ASSIGNED = "ticket.assigned"
     TICKET_UNASSIGNED = "ticket.unassigned"
+    TICKET_OFFERED = "ticket.offered"  # to an agent who has some seconds to accept
+    TICKET_OFFER_ENDED = "ticket.offer_ended"  # data.outcome: declined, missed, withdrawn
     TICKET_STATUS = "ticket.status_changed"
     TICKET_ATTENTION = "ticket.attention"
     TICKET_LINKED = "ticket.linked"
