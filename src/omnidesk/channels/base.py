@@ -27,7 +27,7 @@ from pkgutil import iter_modules
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import httpx
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from omnidesk.domain.messages import Arrival, Item, Outbound, Part, Sent
 
@@ -105,6 +105,20 @@ BeforeCall = Callable[[], Awaitable[None]]
 """Awaited by `send` just before the step that cannot be repeated (DATA, the POST): marks it `calling`."""
 
 
+class InboxConfig(BaseModel):
+    """Base of what an administrator types in. Secret fields are `SecretStr`: sealed at rest, never returned."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    def realm(self) -> str:
+        """The account at the platform; two inboxes of one channel cannot share it. Empty: no such thing."""
+        return ""
+
+    def addresses(self) -> tuple[str, ...]:
+        """E-mail addresses that are this inbox's own, in lower case."""
+        return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """What the desk lends to a channel."""
@@ -160,7 +174,7 @@ class Manifest:
 
     name: str
     title: str
-    config: type[BaseModel]
+    config: type[InboxConfig]
     build: Callable[[Any, Tools], Any]  # (config, tools) -> channel
     repeats_safely: bool = False  # the platform takes our key: a lost call is made again, not `unknown`
 
@@ -170,7 +184,7 @@ T = TypeVar("T")
 
 
 def register(
-    name: str, *, title: str, config: type[BaseModel], repeats_safely: bool = False
+    name: str, *, title: str, config: type[InboxConfig], repeats_safely: bool = False
 ) -> Callable[[type[T]], type[T]]:
     """Class decorator: this class is the channel `name`. Raises ValueError when the name is taken."""
 

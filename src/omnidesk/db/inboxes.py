@@ -146,6 +146,14 @@ async def by_address(tx: Tx, address: str) -> UUID | None:
     return found
 
 
+async def taken(tx: Tx, inbox_id: UUID, channel: str, realm: str) -> bool:
+    """Whether another inbox is connected to this account."""
+    found = await tx.driver.fetchval(
+        "SELECT true FROM inboxes WHERE channel = $2 AND realm = $3 AND id <> $1", inbox_id, channel, realm
+    )
+    return bool(found)
+
+
 async def move_cursor(tx: Tx, inbox_id: UUID, cursor: Mapping[str, Any]) -> None:
     await tx.driver.execute(
         """
