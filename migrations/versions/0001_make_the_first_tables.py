@@ -158,7 +158,9 @@ def upgrade() -> None:
             "part", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
         ),
         sa.Column("state", sa.Text(), server_default="queued", nullable=False),
+        sa.Column("repeats", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("attempts", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("due_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("holder", sa.Uuid(), nullable=True),
         sa.Column("until", sa.DateTime(timezone=True), nullable=True),

@@ -630,7 +630,9 @@ outbox = Table(
     Column("part", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("state", Text, nullable=False, server_default="queued"),
     # queued | claimed | calling | deferred | unknown | sent | rejected
+    Column("repeats", Boolean, nullable=False, server_default=text("false")),  # the other side takes our key
     Column("attempts", SmallInteger, nullable=False, server_default="0"),
+    Column("tried_at", Moment),  # when the tries of these two days began
     Column("due_at", Moment, nullable=False, server_default=NOW),
     Column("holder", Uuid),
     Column("until", Moment),
