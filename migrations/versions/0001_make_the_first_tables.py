@@ -54,15 +54,8 @@ def upgrade() -> None:
         "calendars",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("zone", sa.Text(), nullable=False),
-        sa.Column("week", sa.Text(), nullable=False),
         sa.Column("country", sa.Text(), server_default="", nullable=False),
-        sa.Column(
-            "holidays", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
-        ),
-        sa.Column(
-            "exceptions", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
-        ),
+        sa.Column("hours", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -636,6 +629,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_messages_conversation_id", "messages", ["conversation_id", "at", "id"], unique=False)
     op.create_index(
+        "ix_messages_group",
+        "messages",
+        ["conversation_id", "group_key"],
+        unique=False,
+        postgresql_where=sa.text("group_key IS NOT NULL"),
+    )
+    op.create_index(
         "ix_messages_ticket_id",
         "messages",
         ["ticket_id", "at", "id"],
@@ -744,6 +744,7 @@ def downgrade() -> None:
     op.drop_index("ix_participants_identity_id", table_name="participants")
     op.drop_table("participants")
     op.drop_index("ix_messages_ticket_id", table_name="messages", postgresql_where=sa.text("ticket_id IS NOT NULL"))
+    op.drop_index("ix_messages_group", table_name="messages", postgresql_where=sa.text("group_key IS NOT NULL"))
     op.drop_index("ix_messages_conversation_id", table_name="messages")
     op.drop_table("messages")
     op.drop_index("ix_ticket_links_other_id", table_name="ticket_links")

@@ -80,11 +80,8 @@ calendars = Table(
     metadata,
     key(),
     Column("name", Text, nullable=False, unique=True),
-    Column("zone", Text, nullable=False),
-    Column("week", Text, nullable=False),  # "mon-fri 09:00-13:00 14:00-21:00"
     Column("country", Text, nullable=False, server_default=""),  # whose holidays are filled in
-    Column("holidays", JSONB, nullable=False, server_default=EMPTY_OBJECT),  # date -> name, as data
-    Column("exceptions", JSONB, nullable=False, server_default=EMPTY_OBJECT),  # date -> intervals
+    Column("hours", JSONB, nullable=False),  # zone, week, holidays, workdays, exceptions: all dates as data
     version(),
     moment("created_at"),
     moment("updated_at"),
@@ -475,6 +472,7 @@ messages = Table(
     CheckConstraint("(conversation_id IS NULL) <> (ticket_id IS NULL)", name="home"),
     CheckConstraint("direction IN ('in','out','note')", name="direction"),
     Index("ix_messages_conversation_id", "conversation_id", "at", "id"),
+    Index("ix_messages_group", "conversation_id", "group_key", postgresql_where=text("group_key IS NOT NULL")),
     Index("ix_messages_ticket_id", "ticket_id", "at", "id", postgresql_where=text("ticket_id IS NOT NULL")),
 )
 
