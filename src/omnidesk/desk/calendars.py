@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
+from typing import TypeVar
 
 import holidays as package
 
@@ -12,6 +13,7 @@ from omnidesk.domain.business_time import Calendar
 from omnidesk.domain.errors import Refused
 
 YEARS_AHEAD = 2
+T = TypeVar("T")
 
 
 def holidays_of(country: str, first: int, last: int) -> tuple[dict[date, str], dict[date, int]]:
@@ -24,8 +26,8 @@ def holidays_of(country: str, first: int, last: int) -> tuple[dict[date, str], d
     except NotImplementedError:
         raise Refused(f"No holidays are known for {country!r}.", code="unknown_country") from None
     closed = {day: str(name) for day, name in found.items()}
-    moved = getattr(found, "weekend_workdays", set())
-    return closed, {day: 0 for day in moved}
+    moved: set[date] = getattr(found, "weekend_workdays", set())
+    return closed, dict.fromkeys(moved, 0)
 
 
 def filled(calendar: Calendar, country: str, *, now: datetime) -> Calendar:
@@ -33,12 +35,16 @@ def filled(calendar: Calendar, country: str, *, now: datetime) -> Calendar:
     if not country:
         return calendar
     closed, workdays = holidays_of(country, now.year, now.year + YEARS_AHEAD)
-    return replace(calendar, holidays={**_past(calendar.holidays, now), **closed}, workdays=workdays)
+    return replace(
+        calendar,
+        holidays={**_past(calendar.holidays, now), **closed},
+        workdays={**_past(calendar.workdays, now), **workdays},
+    )
 
 
-def _past(known: Mapping[date, str], now: datetime) -> dict[date, str]:
+def _past(known: Mapping[date, T], now: datetime) -> dict[date, T]:
     """Days gone by stay as they were: old promises were counted by them."""
-    return {day: name for day, name in known.items() if day.year < now.year}
+    return {day: value for day, value in known.items() if day.year < now.year}
 
 
 async def refresh(tx: Tx, *, now: datetime) -> int:
