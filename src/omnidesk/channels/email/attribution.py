@@ -1,0 +1,167 @@
+"""The lines by which mail programs announce history: `On … wrote:`, header blocks, separators."""
+
+import re
+
+from omnidesk.channels.email import phrases
+from omnidesk.channels.email.phrases import DATE, FROM
+
+_LONGEST = 400  # characters of an attribution, over all its lines
+_MOST_LINES = 4
+_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
+_RULE = re.compile(r"[ \t>]{0,4}([-_=*~+–—─━‐#])\1{2,}[ \t]*|[ \t]{0,4}(?:[-_=*] ){5,}[-_=*]?[ \t]*")
+_DASHED = re.compile(r"[ \t>*]{0,6}[-_=*+–—─━~]{2,}[ \t]*([^-_=*+–—─━~].{1,80}?)[ \t]*[-_=*+–—─━~:]{1,}[ \t*]{0,4}")
+_WHEN = re.compile(
+    r"\d{1,4}[./-]\d{1,2}[./-]\d{2,4}|\d{1,2}[:.h]\d{2}\b|\b(?:19|20)\d\d\b|\d{1,2}\s?[月日월일]|\b\d{1,2}[ .]",
+    re.ASCII,
+)
+_BRACKETED = re.compile(r"[<(\[«\"'][^<>()\s@]{0,120}@[^<>()\s]{1,120}[>)\]»\"']|mailto:")
+_MAIL_AT_END = re.compile(r"[^\s@]@[^\s@]{2,200}[>)\]\"']?\s*$")
+_DATED_START = re.compile(r"[ \t]{0,4}(?:\w{0,12}[.,]?\s?)?\d{1,4}[./年\s-]")
+
+
+def plain(text: str) -> str:
+    """A line without bidi marks, zero-width characters and hard spaces."""
+    return _INVISIBLE.sub("", text).replace("\u00a0", " ").replace("\u202f", " ")
+
+
+def next_text(texts: list[str], at: int) -> int:
+    """The next line after `at` with something on it; the number of lines when there is none."""
+    after = at + 1
+    while after < len(texts) and not texts[after].strip():
+        after += 1
+    return after
+
+
+def is_rule(text: str) -> bool:
+    """Nothing but a drawn line."""
+    return len(text) < 400 and bool(_RULE.fullmatch(text))
+
+
+def is_forward(text: str) -> bool:
+    """`---------- Forwarded message ---------`, `Begin forwarded message:` and their translations."""
+    if len(text) > 120:
+        return False
+    inner = _inner(text)
+    if inner:
+        return bool(phrases.FORWARDS.match(inner))
+    return text.rstrip().endswith((":", "：")) and len(text) < 80 and bool(phrases.FORWARDS.match(text.strip()))
+
+
+def is_separator(texts: list[str], at: int) -> bool:
+    """`-----Original Message-----`; without dashes, or with other words, only above a header block."""
+    if len(texts[at]) > 120:
+        return False
+    inner = _inner(texts[at])
+    if inner and phrases.ORIGINALS.match(inner):
+        return True
+    if inner or phrases.ORIGINALS.fullmatch(texts[at].strip(" :*_")):
+        return header_block(texts, next_text(texts, at))
+    return False
+
+
+def is_reply_above(text: str) -> bool:
+    """`##- Please type your reply above this line -##`."""
+    return len(text) < 200 and bool(phrases.REPLY_ABOVE.search(text))
+
+
+def _inner(text: str) -> str:
+    found = _DASHED.fullmatch(text) if len(text) <= 120 else None
+    return found[1].strip() if found else ""
+
+
+def header_block(texts: list[str], at: int) -> bool:
+    """Do From, Sent, To, Subject … of an earlier mail start at this line?"""
+    kinds: list[str] = []
+    values: list[str] = []
+    strong = misses = 0
+    while at < len(texts) and len(kinds) < 12 and misses < 3:
+        label, value = _labelled(texts[at])
+        if label:
+            kinds.append(phrases.LABELS[label])
+            values.append(value)
+            strong += label in phrases.STRONG_LABELS
+            misses = 0
+        elif not kinds:
+            return False
+        else:
+            misses += 1  # a long list of recipients goes on; or an empty line between headers
+            values.append(texts[at][:200])
+        at += 1
+    return _is_header_block(kinds, strong, " ".join(values))
+
+
+def _is_header_block(kinds: list[str], strong: int, text: str) -> bool:
+    distinct = set(kinds)
+    if not distinct & {FROM, DATE} or not strong:
+        return False
+    telling = "@" in text or bool(_WHEN.search(text))
+    if len(distinct) >= 3:
+        return telling or strong >= 3
+    return len(distinct) == 2 and telling and ("@" in text or {FROM, DATE} <= distinct)
+
+
+def _labelled(text: str) -> tuple[str, str]:
+    """The label of a header line as it is known, and its value."""
+    text = text.strip(" \t*_|")
+    for colon in (":", "："):
+        label, found, value = text[:60].partition(colon)
+        key = label.strip(" \t*_").lower()
+        if found and key in phrases.LABELS:
+            return key, text.partition(colon)[2].strip(" *_")[:300]
+    return "", ""
+
+
+def spans(texts: list[str], old: list[bool], at: int) -> list[int]:
+    """How many lines an attribution that starts here may take."""
+    counts: list[int] = []
+    length = 0
+    for count in range(1, _MOST_LINES + 1):
+        line = at + count - 1
+        if line >= len(texts) or old[line] or (not texts[line].strip() and count > 1):
+            break
+        length += len(texts[line])
+        if length > _LONGEST:
+            break
+        counts.append(count)
+    return counts
+
+
+def is_attribution(lines: list[str], *, quoted_below: bool) -> bool:
+    """Do these lines say who wrote the history below, and when?
+
+    More is asked of several lines (they must start like one) and when nothing below is marked.
+    """
+    text = " ".join(line.strip() for line in lines).strip(" \t*_-–—=")
+    lowered = text.lower()
+    ends = lowered.endswith((":", "："))
+    bare = lowered.rstrip(" :：-")
+    verb = phrases.VERBS.search(lowered)
+    said = bool(
+        verb
+        and any(
+            bare.endswith(each.group()) or bare.endswith(each.group() + "(a)") or bare.endswith(each.group() + "(а)")
+            for each in phrases.VERBS.finditer(lowered[-40:])
+        )
+    )
+    if not (ends or said or (quoted_below and _MAIL_AT_END.search(text))):
+        return False
+    starts = bool(phrases.STARTS.match(lowered))
+    dated = bool(_WHEN.search(text)) or (any(char.isdigit() for char in text) and bool(phrases.MONTHS.search(text)))
+    if len(lines) > 1 and not (starts or _BRACKETED.search(lines[0])):
+        return False
+    if _BRACKETED.search(text) or _MAIL_AT_END.search(bare):
+        if dated and (_BRACKETED.search(text) or verb or quoted_below):
+            return True
+        return bool(verb) and (quoted_below or (ends and starts))
+    if quoted_below:
+        return (dated and (starts or bool(verb))) or (said and ends and len(text) < 120)
+    return bool(verb) and dated and starts and (ends or said) and _told_by_a_program(text, lowered, said)
+
+
+def _told_by_a_program(text: str, lowered: str, said: bool) -> bool:
+    """Unmarked history below, no address: the date must come first, and the verb at the end (or `Am … schrieb Name:`)."""
+    return (
+        len(text) < 160
+        and bool(_DATED_START.match(lowered) or phrases.STARTS.match(lowered))
+        and lowered.count(". ") <= 4
+    )

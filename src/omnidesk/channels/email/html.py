@@ -1,0 +1,277 @@
+"""HTML bodies: a safe copy to show, and lines of text with what is quoted marked.
+
+nh3 (html5ever) reads the HTML, so the text is taken from well-formed output by a plain scan. Its
+time grows with the square of the nesting, so nesting is measured first.
+"""
+
+import html as entities
+import re
+
+import nh3
+
+from omnidesk.channels.email.lines import Line
+
+MAX_HTML = 1_500_000  # characters that are read
+_MAX_NESTING = 2_000
+_MAX_COST = 2_000_000  # open formatting tags x tags: what HTML's "reconstruct formatting" may multiply
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]{0,40})")
+_SELF_CLOSING = {
+    "br",
+    "hr",
+    "img",
+    "meta",
+    "link",
+    "input",
+    "wbr",
+    "col",
+    "area",
+    "base",
+    "p",
+    "li",
+    "tr",
+    "td",
+    "th",
+    "dd",
+    "dt",
+    "option",
+}
+_FORMATTING = {"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"}
+_DROPPED = {
+    "script",
+    "style",
+    "head",
+    "title",
+    "noscript",
+    "template",
+    "object",
+    "iframe",
+    "svg",
+    "math",
+    "textarea",
+    "select",
+}
+_SHOWN = set(nh3.ALLOWED_TAGS) | {
+    "font",
+    "center",
+    "big",
+    "u",
+    "s",
+    "strike",
+    "hr",
+    "div",
+    "span",
+    "table",
+    "tbody",
+    "thead",
+    "tfoot",
+    "tr",
+    "td",
+    "th",
+}
+_STYLES = {
+    "color", "background-color", "font-weight", "font-style", "font-size", "font-family", "text-align", "text-decoration",
+    "line-height", "white-space", "vertical-align", "margin", "margin-left", "margin-right", "margin-top", "margin-bottom",
+    "padding", "padding-left", "padding-right", "padding-top", "padding-bottom", "border", "border-left", "border-right",
+    "border-top", "border-bottom", "border-collapse", "width", "max-width", "height",
+}  # fmt: skip
+_CLEANED = re.compile(r'<(/?)([a-zA-Z][a-zA-Z0-9:-]*)((?:\s[^\s=>"/]+(?:="[^"]*")?)*)\s*/?>|([^<]+)|<')
+_ATTRIBUTE = re.compile(r'\s([^\s=>"/]+)="([^"]*)"')
+_BLOCKS = {
+    "address", "article", "aside", "blockquote", "center", "dd", "div", "dl", "dt", "fieldset", "figure", "footer", "form",
+    "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre", "section", "table", "tr", "ul",
+    "tbody", "thead", "tfoot", "caption", "body", "html",
+}  # fmt: skip
+_AIRY = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "blockquote", "pre"}
+_VOID = {"br", "hr", "img", "wbr"}
+_QUOTE_CLASS = re.compile(
+    r"(?:^|[\s_-])(?:(?:ecx|x_)*gmail_quote(?:_container)?|gmail_attr|yahoo_quoted|yahoo-quoted|protonmail_quote|tutanota_quote|moz-cite-prefix"
+    r"|zmail_extra|OutlookMessageHeader|mailru-quote|quoted-text|quoted_text|ms-outlook-mobile-reference-message|mail-quote-collapse"
+    r"|moz-email-headers-table|mailbird-quote|front-blockquote|freebirdQuote|skiff_quote|HOEnZb|adL|reply-quote|email-quote"
+    r"|wmQuote|cm_quote|replyforwardcontainer)(?:$|[\s_])"
+)
+_QUOTE_ID = re.compile(
+    r"(?:x_)*(?:OLK_SRC_BODY_SECTION|mail-editor-reference-message-container|reply-intro|yahoo_quoted_\d+|3D\"?divRplyFwdMsg|isReplyContent"
+    r"|editor-reference-message-container)"
+)
+_REST_ID = re.compile(
+    r"(?:x_)*(?:divRplyFwdMsg|appendonsend|stopSpelling|zwchr|divtagdefaultwrapper_quote|ms-outlook-mobile-body-separator-line)"
+)
+_SIGNATURE_CLASS = re.compile(
+    r"(?:^|\s)(?:x_)*(?:gmail_signature|moz-signature|protonmail_signature_block[\w-]*|AppleMailSignature|tutanota_signature|yahoo_signature"
+    r"|ydp\w*signature|ms-outlook-mobile-signature|mailru-signature)(?:$|\s)"
+)
+_SIGNATURE_ID = re.compile(
+    r"(?:x_)*(?:Signature|signature|AppleMailSignature|ms-outlook-mobile-signature|divtagdefaultwrapper_signature)"
+)
+_INDENT = re.compile(
+    r"webkit-indent-blockquote|margin:\s*0(?:px)? 0(?:px)? 0(?:px)? 40px"
+)  # "indent more", not a quote
+_OUTLOOK_BORDER = re.compile(r"border:\s*none;\s*border-top:\s*solid\s+#?\w+\s+1\.0pt")
+
+
+def is_hostile(source: str) -> bool:
+    """Nested so deeply, or with so much open formatting, that reading it would take minutes or gigabytes."""
+    depth = deepest = formatting = most = tags = 0
+    for closing, name in _TAG.findall(source):
+        tags += 1
+        name = name.lower()
+        if name in _SELF_CLOSING:
+            continue
+        step = -1 if closing else 1
+        depth = max(0, depth + step)
+        deepest = max(deepest, depth)
+        if name in _FORMATTING:
+            formatting = max(0, formatting + step)
+            most = max(most, formatting)
+    return deepest > _MAX_NESTING or (most > 100 and most * tags > _MAX_COST)
+
+
+def bounded(source: str) -> str:
+    """HTML that may be read: cut at the limit, and stripped of its tags when it is hostile."""
+    source = source[:MAX_HTML]
+    if is_hostile(source):
+        return "<pre>" + entities.escape(entities.unescape(re.sub(r"<[^<>]*>", " ", source))) + "</pre>"
+    return source
+
+
+def sanitised(source: str) -> str:
+    """HTML that is safe inside a sandboxed page: no scripts, no forms, no remote images; inline images stay `cid:`."""
+    return nh3.clean(
+        bounded(source),
+        tags=_SHOWN,
+        clean_content_tags=_DROPPED,
+        attributes={
+            "*": {"style", "dir", "lang", "title", "align", "valign"},
+            "a": {"href"},
+            "img": {"src", "alt", "width", "height"},
+            "font": {"color", "size", "face"},
+            "td": {"colspan", "rowspan", "width", "bgcolor"},
+            "th": {"colspan", "rowspan", "width", "bgcolor"},
+            "table": {"border", "cellpadding", "cellspacing", "width", "bgcolor"},
+            "ol": {"start"},
+        },
+        attribute_filter=_only_local,
+        filter_style_properties=_STYLES,
+        url_schemes={"http", "https", "mailto", "tel", "cid"},
+        url_relative="deny",
+    ).replace("\0", "")
+
+
+def _only_local(tag: str, name: str, value: str) -> str | None:
+    if tag == "img" and name == "src" and not value.strip().lower().startswith("cid:"):
+        return None
+    if name == "style" and ("url(" in value.lower() or "\\" in value or "expression" in value.lower()):
+        return None
+    return value
+
+
+def lines_of(source: str) -> list[Line]:
+    """An HTML body as lines of text, with what its markup calls quoted or signature marked."""
+    cleaned = nh3.clean(
+        bounded(source),
+        tags=_SHOWN | {"form", "section", "article", "address", "header", "footer", "main", "body"},
+        clean_content_tags=_DROPPED,
+        attributes={"*": {"class", "id", "style", "type", "name", "data-marker", "href", "alt", "src"}},
+        url_schemes={"http", "https", "mailto", "tel", "cid", "ftp"},
+        link_rel=None,
+    )
+    writer = _Writer()
+    for closing, name, attributes, text in _CLEANED.findall(cleaned):
+        if text:
+            writer.text(entities.unescape(text))
+        elif closing:
+            writer.close(name)
+        elif name:
+            writer.open(name, dict(_ATTRIBUTE.findall(attributes)))
+    return writer.finish()
+
+
+class _Writer:
+    """Collects text into lines as a browser would lay them out."""
+
+    def __init__(self) -> None:
+        self._lines: list[Line] = []
+        self._row: list[str] = []
+        self._open: list[tuple[str, bool, bool]] = []  # tag, quotes, signs
+        self._quoted = self._signed = self._pre = 0
+        self._rest_quoted = False
+
+    def open(self, name: str, attributes: dict[str, str]) -> None:
+        if name in _BLOCKS:
+            self._break(airy=name in _AIRY)
+        rest, quotes, signs = _meaning(name, attributes)
+        self._rest_quoted |= rest
+        if name == "br":
+            self._newline()
+        elif name == "hr":
+            self._row.append("-" * 20)
+            self._newline()
+        elif name in ("td", "th") and self._row:
+            self._row.append(" ")
+        if name in _VOID:
+            return
+        if name == "li":
+            self._row.append("- ")
+        self._open.append((name, quotes, signs))
+        self._quoted += quotes
+        self._signed += signs
+        self._pre += name == "pre"
+
+    def close(self, name: str) -> None:
+        if name in _BLOCKS:
+            self._break(airy=name in _AIRY)
+        while self._open:  # the output of nh3 is well-formed: this is one step
+            tag, quotes, signs = self._open.pop()
+            self._quoted -= quotes
+            self._signed -= signs
+            self._pre -= tag == "pre"
+            if tag == name:
+                break
+
+    def text(self, text: str) -> None:
+        if self._pre:
+            first, *more = text.split("\n")
+            self._row.append(first)
+            for line in more:
+                self._newline()
+                self._row.append(line)
+            return
+        text = re.sub(r"[ \t\r\n\f]+", " ", text)
+        if text == " " and not self._row:
+            return
+        self._row.append(text.lstrip(" ") if not self._row else text)
+
+    def finish(self) -> list[Line]:
+        self._break(airy=False)
+        while self._lines and not self._lines[-1].text.strip():
+            self._lines.pop()
+        return self._lines
+
+    def _break(self, *, airy: bool) -> None:
+        if any(part.strip() for part in self._row):
+            self._newline()
+        self._row = []
+        if airy and self._lines and self._lines[-1].text:
+            self._push("")
+
+    def _newline(self) -> None:
+        self._push("".join(self._row).replace("\u00a0", " ").rstrip())
+        self._row = []
+
+    def _push(self, text: str) -> None:
+        self._lines.append(Line(text, self._rest_quoted or self._quoted > 0, self._signed > 0))
+
+
+def _meaning(name: str, attributes: dict[str, str]) -> tuple[bool, bool, bool]:
+    """What the markup of mail programs says: the rest is quoted, this element is quoted, this is a signature."""
+    kind, ident = attributes.get("class", ""), attributes.get("id", "")
+    rest = bool(_REST_ID.fullmatch(ident)) or attributes.get("data-marker") in ("__DIVIDER__", "__HEADERS__")
+    rest |= name == "div" and bool(_OUTLOOK_BORDER.match(attributes.get("style", "").strip()))
+    quotes = (
+        (name == "blockquote" and not _INDENT.search(kind + attributes.get("style", "")))
+        or attributes.get("name") == "quote"
+        or attributes.get("data-marker") == "__QUOTED_TEXT__"
+    )
+    quotes |= bool(_QUOTE_CLASS.search(kind) or _QUOTE_ID.fullmatch(ident))
+    signs = bool(_SIGNATURE_CLASS.search(kind) or _SIGNATURE_ID.fullmatch(ident))
+    return rest, quotes, signs

@@ -1,0 +1,164 @@
+"""What the author wrote now, apart from the history below or between and the signature.
+
+Programs mark history in few ways, in all languages: `>` or markup, a line that says who wrote when
+(`attribution`), a block of headers, a dashed separator. The shape is recognised first, words second,
+so that unknown languages work too. Every pattern looks at a bounded piece of one line: linear time.
+"""
+
+from dataclasses import dataclass
+
+from omnidesk.channels.email import attribution
+from omnidesk.channels.email.lines import Line
+from omnidesk.channels.email.signatures import signature_start
+
+MAX_LINES = 20_000  # what stands below is history
+_WRAPPED = 60  # characters: a quoted line this long may have been broken by the mail program
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """`visible` is what the author wrote now; `rest` is everything else, in the order of the mail."""
+
+    visible: str
+    rest: str
+    found: bool  # was any history found?
+
+
+def split(lines: list[Line], *, forwarded: bool = False, sender_name: str = "") -> Split:
+    """Apart what is new, what is history and what is signature.
+
+    `forwarded`: the subject says so; then the header block below belongs to the content.
+    """
+    lines = [Line(attribution.plain(line.text), line.quoted, line.signature) for line in lines]
+    tail, lines = lines[MAX_LINES:], lines[:MAX_LINES]
+    history = _history(lines, forwarded)
+    if all(history) and not any(line.text.strip() and not line.quoted for line in lines):
+        history = [False] * len(lines)  # nothing but quote marks: then they are the message
+    keep = [not old for old in history]
+    for start, end in _runs(keep):
+        cut = _signature(lines, start, end, sender_name)
+        keep[cut:end] = [False] * (end - cut)
+    visible = "\n".join(line.text for line, kept in zip(lines, keep, strict=True) if kept)
+    rest = [line.text for line, kept in zip(lines, keep, strict=True) if not kept]
+    return Split(_tidy(visible), _tidy("\n".join(rest + [line.text for line in tail])), any(history))
+
+
+def _history(lines: list[Line], forwarded: bool) -> list[bool]:
+    """For each line: is it history?"""
+    old = _marked(lines)
+    texts = [line.text for line in lines]
+    at = 0
+    while at < len(lines):
+        if not texts[at].strip():
+            at += 1
+            continue
+        if attribution.is_forward(texts[at]) and not texts[at].lstrip().startswith(">"):
+            return _forward(old, at)
+        end = _announced(texts, old, at, forwarded)
+        if end > at:
+            begin = _with_rule_above(texts, at)
+            old[begin:end] = [True] * (end - begin)
+            at = end
+        else:
+            at += 1
+    return old
+
+
+def _forward(old: list[bool], at: int) -> list[bool]:
+    """A forward: from its marker on, everything is content, also what was quoted there."""
+    return old[:at] + [False] * (len(old) - at)
+
+
+def _announced(texts: list[str], old: list[bool], at: int, forwarded: bool) -> int:
+    """Where the history that is announced at line `at` ends; `at` when nothing is announced."""
+    if old[at]:
+        return at
+    if attribution.is_reply_above(texts[at]) and any(text.strip() for text in texts[:at]):
+        return len(texts)
+    if not forwarded and attribution.is_separator(texts, at):
+        return len(texts)
+    if attribution.header_block(texts, at):
+        return at if forwarded or _nothing_above(texts, old, at) else len(texts)
+    for count in attribution.spans(texts, old, at):
+        after = attribution.next_text(texts, at + count - 1)
+        if attribution.is_attribution(texts[at : at + count], quoted_below=after < len(old) and old[after]):
+            return at + count if after < len(old) and old[after] else len(texts)
+    return at
+
+
+def _nothing_above(texts: list[str], old: list[bool], at: int) -> bool:
+    return not any(texts[above].strip() and not old[above] for above in range(at))
+
+
+def _with_rule_above(texts: list[str], at: int) -> int:
+    """A drawn line directly above the announcement belongs to it."""
+    above = at - 1
+    while above >= 0 and not texts[above].strip():
+        above -= 1
+    return above if above >= 0 and attribution.is_rule(texts[above]) else at
+
+
+def _marked(lines: list[Line]) -> list[bool]:
+    """Lines marked by `>` or markup, with those that a mail program broke off them."""
+    old = [line.quoted for line in lines]
+    if sum(old) == 1 and _lone(lines, old.index(True)):
+        return [False] * len(lines)
+    for at in range(1, len(lines)):
+        if old[at - 1] and not old[at] and _broken_off(lines, old, at):
+            old[at] = True
+        elif old[at - 1] and not lines[at].text.strip():
+            after = attribution.next_text([line.text for line in lines[at : at + 8]], 0)
+            old[at] = at + after < len(lines) and after < 8 and lines[at + after].quoted
+    return old
+
+
+def _lone(lines: list[Line], at: int) -> bool:
+    """One `>` in the middle of a paragraph is decoration."""
+    text = lines[at].text
+    beside = [lines[i].text for i in (at - 1, at + 1) if 0 <= i < len(lines)]
+    return (
+        text.lstrip().startswith(">")
+        and len(beside) == 2
+        and all(each.strip() for each in beside)
+        and not beside[0].rstrip().endswith(":")
+    )
+
+
+def _broken_off(lines: list[Line], old: list[bool], at: int) -> bool:
+    above, text = lines[at - 1].text, lines[at].text.strip()
+    if not text or len(above) < _WRAPPED or not above.lstrip().startswith(">") or not text[0].islower():
+        return False
+    below_quoted = at + 1 < len(lines) and lines[at + 1].quoted
+    return below_quoted or above.rstrip()[-1] not in ".!?:;…"
+
+
+def _runs(keep: list[bool]) -> list[tuple[int, int]]:
+    """Spans of lines that are kept."""
+    runs: list[tuple[int, int]] = []
+    for at, kept in enumerate(keep):
+        if kept and at and keep[at - 1] and runs:
+            runs[-1] = (runs[-1][0], at + 1)
+        elif kept:
+            runs.append((at, at + 1))
+    return runs
+
+
+def _signature(lines: list[Line], start: int, end: int, sender_name: str) -> int:
+    """Where the signature of a span begins; its end when it has none."""
+    marked = next((at for at in range(start, end) if lines[at].signature), end)
+    if (
+        marked < end
+        and any(line.text.strip() for line in lines[start:marked])
+        and all(line.signature or not line.text.strip() for line in lines[marked:end])
+    ):
+        end = marked
+    return start + signature_start([line.text for line in lines[start:end]], sender_name)
+
+
+def _tidy(text: str) -> str:
+    """Without empty lines around, at most one in a row."""
+    out: list[str] = []
+    for line in text.split("\n"):
+        if line.strip() or (out and out[-1]):
+            out.append(line.rstrip())
+    return "\n".join(out).strip("\n")

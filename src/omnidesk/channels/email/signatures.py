@@ -1,0 +1,154 @@
+"""Where a signature begins: the `-- ` line, `Sent from my …`, a closing with a name, a list's footer."""
+
+import re
+
+from omnidesk.channels.email import phrases
+
+_MOST_LINES = 16  # of a signature after a closing or a bare dash line
+_DELIMITER = re.compile(r"(?:--|—|–|-- -|- -|__|\* \* \*) ?")
+_FOOTER_RULE = re.compile(r"[_=-]{20,}[ \t]*")
+_NAME = re.compile(r"[^\W\d_][\w.'’-]*,?(?:[ \u00a0][^\W\d_][\w.'’-]*\.?,?){0,3}")
+_DASHED_NAME = re.compile(r"[-–—/~][ ]?[A-ZА-ЯЁÀ-Þ][\w.'’-]{1,20}(?: [A-ZА-ЯЁÀ-Þ][\w.'’-]{0,20}){0,2}")
+
+
+def signature_start(lines: list[str], sender_name: str = "") -> int:
+    """Index of the first line of the signature; the number of lines when there is none.
+
+    What is cut must have something above it: a letter that is only a closing stays.
+    """
+    end = _without_trailing_blanks(lines, len(lines))
+    before = -1
+    while end != before:
+        before = end
+        for rule in (_delimited, _footer, _device, _closed, _dashed_name):
+            end = _without_trailing_blanks(lines, rule(lines, end))
+        end = _without_trailing_blanks(lines, _named(lines, end, sender_name))
+    return end if any(line.strip() for line in lines[:end]) or _only_signature(lines) else len(lines)
+
+
+def _only_signature(lines: list[str]) -> bool:
+    """A span that starts with the `-- ` line is signature as a whole: it stands below a quote."""
+    first = next((line for line in lines if line.strip()), "")
+    return (
+        bool(_DELIMITER.fullmatch(first))
+        or bool(phrases.SENT_FROM.fullmatch(first.strip()))
+        or bool(_FOOTER_RULE.fullmatch(first))
+    )
+
+
+def _without_trailing_blanks(lines: list[str], end: int) -> int:
+    while end > 0 and not lines[end - 1].strip():
+        end -= 1
+    return end
+
+
+def _delimited(lines: list[str], end: int) -> int:
+    """The `-- ` line; other dash lines only when little follows."""
+    for at in range(end):
+        if (
+            lines[at] == "-- "
+            or _DELIMITER.fullmatch(lines[at].rstrip() + " ")
+            or _DELIMITER.fullmatch(lines[at].rstrip())
+        ):
+            few = sum(1 for line in lines[at + 1 : end] if line.strip()) <= _MOST_LINES
+            if few and max((len(line) for line in lines[at + 1 : end]), default=0) < 400:
+                return at
+    return end
+
+
+def _footer(lines: list[str], end: int) -> int:
+    """A mailing list's footer: a drawn line and a few lines with an address."""
+    for at in range(max(0, end - 8), end - 1):
+        below = " ".join(lines[at + 1 : end])
+        if (
+            _FOOTER_RULE.fullmatch(lines[at])
+            and lines[at + 1].strip()
+            and ("mailing list" in below.lower() or "unsubscribe" in below.lower() or "listinfo" in below)
+        ):
+            return at
+    return end
+
+
+def _device(lines: list[str], end: int) -> int:
+    """`Sent from my iPhone` as a line of its own at the end."""
+    if end == 0:
+        return end
+    text = lines[end - 1].strip().strip("*_")
+    if len(text) <= 400 and (phrases.SENT_FROM.fullmatch(text) or phrases.SENT_FROM_OTHER.fullmatch(text)):
+        return end - 1
+    return end
+
+
+def _closed(lines: list[str], end: int) -> int:
+    """`Best regards,` with what follows it, when that is short and reads like a signature."""
+    written = [at for at in range(end) if lines[at].strip()]
+    for at in written[-_MOST_LINES:]:
+        below = [lines[i].strip() for i in written if at < i]
+        if at == written[0] or any(len(line) > 90 for line in below):
+            continue
+        if _is_closing(lines[at]) and not any(_sentence(line) for line in below[:2]):
+            return at
+        if (
+            _is_thanks(lines[at])
+            and below
+            and _NAME.fullmatch(below[0])
+            and len(below[0]) < 50
+            and not any(_sentence(line) for line in below)
+        ):
+            return at
+    return end
+
+
+def _is_closing(line: str) -> bool:
+    """Only a closing, or a closing and a name on the same line."""
+    text = line.strip().strip("*_").strip()
+    found = phrases.CLOSINGS.match(text) if len(text) <= 90 else None
+    if not found:
+        return False
+    tail = text[found.end() :].strip()
+    if not tail.strip(",.!;:-–— "):
+        return True
+    return tail[0] in ",.!-–—" and bool(_NAME.fullmatch(tail.strip(",.!;:-–— ")))
+
+
+def _is_thanks(line: str) -> bool:
+    text = line.strip().strip("*_").strip()
+    found = phrases.THANKS.match(text) if len(text) <= 60 else None
+    return bool(found) and not text[found.end() :].strip(",.!;:-–— ")  # type: ignore[union-attr]
+
+
+def _sentence(line: str) -> bool:
+    """Reads like something said, not like a name, an office or a phone number."""
+    return len(line.split()) > 3 and line.endswith((".", "?", "!", ":")) or line.endswith("?")
+
+
+def _dashed_name(lines: list[str], end: int) -> int:
+    """`-Anna`, `/John` as the last line, after an empty one."""
+    if (
+        end >= 3
+        and not lines[end - 2].strip()
+        and _DASHED_NAME.fullmatch(lines[end - 1].strip())
+        and not lines[end - 1].startswith("- ")
+    ):
+        return end - 1
+    return end
+
+
+def _named(lines: list[str], end: int, sender_name: str) -> int:
+    """A last paragraph that starts with the sender's own name."""
+    wanted = {word for word in re.findall(r"\w{2,}", sender_name.lower())}
+    start = end
+    while start > 0 and lines[start - 1].strip():
+        start -= 1
+    if not wanted or start == 0 or start == end or end - start > 8:
+        return end
+    first = re.findall(r"\w+", lines[start].lower())
+    if (
+        first
+        and len(first) <= 4
+        and set(first) & wanted
+        and len(set(first) - wanted) <= 1
+        and max(len(line) for line in lines[start:end]) < 80
+    ):
+        return start
+    return end
