@@ -72,6 +72,9 @@ class EmbeddedPostgres:
         if not self.alive():
             try:
                 self._open()
+            except (OSError, subprocess.SubprocessError) as error:
+                self.stop()
+                raise EmbeddedError(f"the database in {self.folder} cannot start: {error}") from error
             except BaseException:
                 self.stop()
                 raise
@@ -184,9 +187,11 @@ def _tied_to(parent: int) -> Callable[[], None]:
 
 def _check_version(data: Path) -> None:
     try:
-        found = (data / "PG_VERSION").read_text().strip()
-    except OSError as error:
-        raise EmbeddedError(f"{data} is not a PostgreSQL folder: PG_VERSION: {error.strerror}") from None
+        found = (data / "PG_VERSION").read_text(errors="replace").strip()
+    except FileNotFoundError:
+        found = ""
+    if not found.isdigit():
+        raise EmbeddedError(f"{data} is not a folder of PostgreSQL: put it aside, or restore it")
     if found != str(setup.MAJOR):
         raise EmbeddedError(
             f"{data} is of PostgreSQL {found}, this program brings {setup.MAJOR}: dump with the old one, restore here"
@@ -205,11 +210,18 @@ def _clear_pid_file(data: Path, deadline: float) -> None:
     if pid is None or not _serves(pid, data):
         file.unlink(missing_ok=True)
         return
+    if not _gone(pid, data, deadline):
+        os.kill(pid, signal.SIGQUIT)
+        if not _gone(pid, data, time.monotonic() + 5):
+            raise EmbeddedError(f"an old server, process {pid}, does not leave {data}")
+
+
+def _gone(pid: int, data: Path, deadline: float) -> bool:
     while _serves(pid, data):
         if time.monotonic() > deadline:
-            os.kill(pid, signal.SIGQUIT)
-            raise EmbeddedError(f"an old server, process {pid}, was still busy in {data} and is told to end: try again")
+            return False
         time.sleep(0.05)
+    return True
 
 
 def _pid_in(file: Path) -> int | None:

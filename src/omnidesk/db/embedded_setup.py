@@ -156,14 +156,23 @@ def open_to(user: ServerUser, layout: Layout) -> None:
     os.chown(layout.log, user.uid, user.gid, follow_symlinks=False)
     for folder in (layout.top, layout.folder):
         if not _may_enter(folder, user):
-            os.chown(folder, -1, user.gid)
-            folder.chmod(folder.stat().st_mode & 0o7777 | stat.S_IXGRP)
+            _let_pass(folder, user)
     closed = next((parent for parent in layout.folder.parents if not _may_enter(parent, user)), None)
     if closed is not None:
         raise EmbeddedError(
             f"the database of a desk started by root runs as user {user.uid}, which cannot enter {closed}: "
             "choose another OMNIDESK_DATA_DIR (default /var/lib/omnidesk), or start the desk as another user"
         )
+
+
+def _let_pass(folder: Path, user: ServerUser) -> None:
+    """Let the server's user go through `folder`, by its group when nobody else uses that."""
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & stat.S_IRWXG:
+        folder.chmod(mode | stat.S_IXOTH)
+    else:
+        os.chown(folder, -1, user.gid)
+        folder.chmod(mode | stat.S_IXGRP)
 
 
 def _may_enter(folder: Path, user: ServerUser) -> bool:
@@ -252,7 +261,7 @@ def initialise(layout: Layout, user: ServerUser, bin_folder: Path) -> None:
     if user.switched:
         os.chown(new, user.initdb_uid, user.gid)
     locale = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-    locale.append("--lc-ctype=C.UTF-8")  # text search asks the C library: with plain C, «заказ» is found with its quotes
+    locale.append("--lc-ctype=C.UTF-8")  # text search asks the C library: with plain C, «заказ» keeps its quotes
     auth = ["--auth=peer", f"--username={SUPERUSER}", "--data-checksums", "--no-instructions", "--no-sync"]
     _must(run(user.initdb_uid, user, [str(bin_folder / "initdb"), f"--pgdata={new}", *locale, *auth]), "initdb")
     single = [str(bin_folder / "postgres"), "--single", "-D", str(new), "-c", "log_min_messages=error", "postgres"]
@@ -312,7 +321,10 @@ def _runtime_parents(runtime: Path | None, layout: Layout, name: str) -> Iterato
 
 
 def _make_socket_folder(path: Path, user: ServerUser) -> None:
-    """Make or reuse `path`. Raises OSError when it is not a folder of ours."""
+    """Make or reuse `path`. Raises OSError when it is not a folder of ours, or stands where others may write."""
+    around = path.parent.stat()
+    if around.st_uid not in {0, os.geteuid()} or around.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PermissionError(1, "others may write around it")
     path.mkdir(mode=0o700, exist_ok=True)
     facts = path.lstat()
     if not stat.S_ISDIR(facts.st_mode) or facts.st_uid not in {os.geteuid(), user.uid}:
