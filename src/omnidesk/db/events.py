@@ -1,10 +1,32 @@
-"""Events: written in the transaction of the change, numbered afterwards by the sequencer."""
+"""Events: written in the transaction of the change, numbered afterwards by the sequencer, read by number."""
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 from omnidesk.db.session import Tx
 from omnidesk.domain.events import Event
+
+SEQUENCER = 0x6F6D6E65  # the advisory lock of whoever numbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbered:
+    """An event with its place in the one sequence; where its ticket is now tells who may see it."""
+
+    seq: int
+    type: str
+    ticket_id: UUID | None
+    subject_id: UUID | None
+    actor: str
+    data: dict[str, Any]
+    request_id: str | None
+    at: datetime
+    queue_id: UUID | None  # the ticket's present queue
+    inbox_id: UUID | None  # the inbox in which the ticket began
 
 
 async def record(tx: Tx, events: Sequence[Event], *, request_id: str | None = None) -> None:
@@ -25,3 +47,48 @@ async def record(tx: Tx, events: Sequence[Event], *, request_id: str | None = No
             [json.dumps(event.data, ensure_ascii=False, separators=(",", ":"), default=str) for event in events],
             request_id,
         )
+
+
+async def number(tx: Tx, limit: int = 5_000) -> int | None:
+    """Give the next numbers to at most `limit` committed events; how many, or None while somebody else does it.
+
+    The numbering is a second statement on purpose: its snapshot must be younger than the lock, else it
+    does not see the numbers that the previous holder gave, and gives them again.
+    """
+    if not await tx.driver.fetchval("SELECT pg_try_advisory_xact_lock($1)", SEQUENCER):
+        return None
+    tag = await tx.driver.execute(
+        """
+        WITH fresh AS (
+            SELECT id, row_number() OVER (ORDER BY id) AS n
+              FROM (SELECT id FROM events WHERE seq IS NULL ORDER BY id LIMIT $1) AS e
+        )
+        UPDATE events AS e
+           SET seq = (SELECT coalesce(max(seq), 0) FROM events) + fresh.n
+          FROM fresh
+         WHERE e.id = fresh.id
+        """,
+        limit,
+    )
+    return int(tag.split()[-1])
+
+
+async def newest(tx: Tx) -> int:
+    """The last number given; 0 before the first."""
+    return int(await tx.driver.fetchval("SELECT coalesce(max(seq), 0) FROM events"))
+
+
+async def events_after(tx: Tx, seq: int, types: Sequence[str] | None = None, limit: int = 500) -> list[Numbered]:
+    """The next events after this number, in order, at most `limit`; `types` None means all of them."""
+    rows = await tx.driver.fetch(
+        """
+        SELECT e.seq, e.type, e.ticket_id, e.subject_id, e.actor, e.data, e.request_id, e.at, t.queue_id, t.inbox_id
+          FROM events AS e LEFT JOIN tickets AS t ON t.id = e.ticket_id
+         WHERE e.seq > $1 AND ($2::text[] IS NULL OR e.type = ANY ($2))
+         ORDER BY e.seq LIMIT $3
+        """,
+        seq,
+        None if types is None else list(types),
+        limit,
+    )
+    return [Numbered(**row) for row in rows]
