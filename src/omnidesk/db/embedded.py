@@ -21,8 +21,9 @@ from typing import Self
 
 from sqlalchemy.engine import URL
 
+from omnidesk.db import embedded_root as root
 from omnidesk.db import embedded_setup as setup
-from omnidesk.db.embedded_setup import EmbeddedError, FolderInUse
+from omnidesk.db.embedded_root import EmbeddedError, FolderInUse
 
 __all__ = ["EmbeddedError", "EmbeddedPostgres", "FolderInUse"]
 
@@ -122,13 +123,13 @@ class EmbeddedPostgres:
 
     def _open(self) -> None:
         layout = self._layout
-        setup.own_name()
+        root.own_name()
         setup.make_folders(layout)
         if self._lock is None:
             self._lock = _lock(layout.lock)
-        user = setup.server_user(layout.data)
+        user = root.server_user(layout.data)
         setup.open_to(user, layout)
-        bin_folder = setup.binaries(layout, user)
+        bin_folder = root.binaries(layout.top, user)
         if not layout.data.exists():
             setup.initialise(layout, user, bin_folder)
         _check_version(layout.data)
@@ -138,7 +139,7 @@ class EmbeddedPostgres:
                 raise EmbeddedError(f"PostgreSQL does not start: {_last_words(layout)}")
             time.sleep(0.1)
 
-    def _try(self, user: setup.ServerUser, program: Path, deadline: float) -> bool:
+    def _try(self, user: root.ServerUser, program: Path, deadline: float) -> bool:
         """One try: is the server up now? False when it ended by itself, which may pass."""
         layout = self._layout
         _clear_pid_file(layout.data, deadline)
@@ -150,11 +151,11 @@ class EmbeddedPostgres:
                 stdin=subprocess.DEVNULL,
                 stdout=words,
                 stderr=words,
-                env=setup.ENVIRONMENT,
+                env=root.ENVIRONMENT,
                 cwd="/",
                 start_new_session=True,  # Ctrl-C in a terminal is for the desk, which then stops the server
                 preexec_fn=_tied_to(os.getpid()),
-                **setup.as_user(user.uid, user),
+                **root.as_user(user.uid, user),
             )
         return _ready(self._server, layout.data)
 
@@ -192,9 +193,9 @@ def _check_version(data: Path) -> None:
         found = ""
     if not found.isdigit():
         raise EmbeddedError(f"{data} is not a folder of PostgreSQL: put it aside, or restore it")
-    if found != str(setup.MAJOR):
+    if found != str(root.MAJOR):
         raise EmbeddedError(
-            f"{data} is of PostgreSQL {found}, this program brings {setup.MAJOR}: dump with the old one, restore here"
+            f"{data} is of PostgreSQL {found}, this program brings {root.MAJOR}: dump with the old one, restore here"
         )
 
 
