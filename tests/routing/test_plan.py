@@ -223,7 +223,7 @@ def test_an_offer_not_taken_goes_to_the_next_with_its_age() -> None:
     missed, again = decide([call], [agent(1, "cards"), agent(2, "cards")], offers=(offer,))
     assert (missed.kind, missed.reason, missed.agent_id, missed.away) == ("missed", "no_accept", agent(1).id, False)
     assert (again.kind, again.agent_id) == ("offered", agent(2).id)
-    assert again.evidence.ticket.waiting_since_ms == call.waiting_since_ms
+    assert again.ticket.waiting_since_ms == call.waiting_since_ms
 
 
 def test_the_second_miss_sets_away_and_takes_the_other_offers_back() -> None:

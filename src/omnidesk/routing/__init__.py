@@ -1,10 +1,10 @@
 """Pure decisions: who gets which ticket, in which queue, how urgently, and why."""
 
+from omnidesk.routing.decision import Decision
 from omnidesk.routing.plan import plan
 from omnidesk.routing.values import (
     Agent,
     ChannelPolicy,
-    Decision,
     Exclusion,
     Held,
     Offer,

@@ -5,15 +5,17 @@ Sources of the rank: the generalised c-mu rule, Van Mieghem 1995; Mandelbaum and
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from uuid import UUID
 
-from omnidesk.routing.values import Agent, ChannelPolicy, Policy, Queue, Step, Ticket, UrgencyPolicy
+from omnidesk.routing.values import Agent, ChannelPolicy, Exclusion, Policy, Queue, Step, Ticket, UrgencyPolicy
 
 Need = tuple[str, int]  # a skill and its least level
 Way = tuple[UUID, tuple[Need, ...]]  # members of this queue with these skills may take it
 NO_STEP = Step()
 _ASYNCHRONOUS = ChannelPolicy()
+FACTS = ("language", "category", "channel", "urgency")  # of a ticket, for skills like lang:{language}
 _FACT = re.compile(r"\{(\w+)\}")
 
 
@@ -73,15 +75,15 @@ def step_of(queue: Queue, index: int) -> Step:
     return queue.steps[index] if index < len(queue.steps) else NO_STEP
 
 
-def ways(ticket: Ticket, queue: Queue, step: Step, queues: Mapping[UUID, Queue]) -> tuple[Way, ...]:
+def ways(ticket: Ticket, queue: Queue, step: Step, queues: Mapping[int, Queue]) -> tuple[Way, ...]:
     """Which members with which skills may take the ticket in this step; any one way suffices.
 
     The skills of the ticket itself are required on every way. In an overflow step the other queue judges
-    by its own requirements, for its own members.
+    by its own requirements, for its own members. `queues` by the number of the id.
     """
     kept = _skills(step.keep, ticket) & (_skills(queue.prefer, ticket) | ticket.preferred) if step.keep else frozenset()
     found = [(queue.id, _needs(_skills(queue.require, ticket) | ticket.required | kept))]
-    other = queues.get(step.overflow) if step.overflow else None
+    other = queues.get(step.overflow.int) if step.overflow else None
     if other is not None:
         found.append((other.id, _needs(_skills(other.require, ticket) | ticket.required)))
     return tuple(found)
@@ -96,9 +98,6 @@ def _skills(templates: tuple[str, ...], ticket: Ticket) -> frozenset[str]:
 
 def _known(template: str, ticket: Ticket) -> bool:
     return all(name in FACTS and getattr(ticket, name) for name in _FACT.findall(template))
-
-
-FACTS = ("language", "category", "channel", "urgency")
 
 
 def _needs(skills: frozenset[str]) -> tuple[Need, ...]:
@@ -121,20 +120,31 @@ def excluded_now(ticket: Ticket, now_ms: int) -> frozenset[UUID]:
     return frozenset(e.agent_id for e in ticket.excluded if e.until_ms > now_ms)
 
 
-def order_key(policy: Policy, ticket: Ticket, age_ms: int) -> tuple[float, float]:
+def excluding(ticket: Ticket, agent_id: UUID, now_ms: int, policy: Policy) -> Ticket:
+    """The ticket after this agent declined it or did not accept; its age is kept."""
+    others = tuple(e for e in ticket.excluded if e.until_ms > now_ms and e.agent_id != agent_id)
+    exclusion = Exclusion(agent_id=agent_id, until_ms=now_ms + policy.exclude_ms)
+    return replace(ticket, excluded=(*others, exclusion))
+
+
+def order_key(policy: Policy, weight: float, target_ms: int, age_ms: int) -> tuple[float, float]:
     """What comes first has the biggest key; equal keys go by age, then by id.
 
-    cost      weight · (age / target)^sharpness / target in minutes, grows without bound: nobody starves
+    cost      weight · (age / target)^sharpness / target in minutes: grows without bound, so nobody starves
     edd       time over the target
-    priority  weight, then age
-    fifo      age
+    priority  weight
+    fifo      nothing
     """
-    weight, target = urgency_of(policy, ticket).weight, target_of(policy, ticket)
     if policy.order == "cost":
-        return cost(weight, age_ms, target, policy.sharpness), weight / target
+        return cost(weight, age_ms, target_ms, policy.sharpness), weight / target_ms
     if policy.order == "edd":
-        return float(age_ms - target), weight
+        return float(age_ms - target_ms), weight
     return (weight, 0.0) if policy.order == "priority" else (0.0, 0.0)
+
+
+def rank(policy: Policy, ticket: Ticket, age_ms: int) -> float:
+    """The first term of the order of a ticket that waits for so long."""
+    return order_key(policy, urgency_of(policy, ticket).weight, target_of(policy, ticket), age_ms)[0]
 
 
 def cost(weight: float, age_ms: int, target_ms: int, sharpness: float) -> float:

@@ -7,14 +7,11 @@ clock; a queue without `clock_ms` is always open and uses the wall clock.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field
 from uuid import UUID
 
 URGENCIES = ("low", "normal", "high", "critical")
 ORDERS = ("cost", "edd", "priority", "fifo")
-
-Kind = Literal["assigned", "offered", "waiting", "missed", "returned"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,88 +153,3 @@ class Snapshot:
     queues: tuple[Queue, ...] = ()
     offers: tuple[Offer, ...] = ()
     held: tuple[Held, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """What is to be done with one ticket, and why.
-
-    assigned  to `agent_id`: best_fit | only_fit | last_agent
-    offered   to `agent_id` until `until_ms`: same reasons
-    waiting   no_skill | all_offline | closed_hours | all_declined | all_full | sticky_hold | no_queue
-    missed    an offer ended: no_accept | agent_left; `away` says that the agent is to be set away
-    returned  from an agent who is gone: agent_offline
-
-    `counts` is how many agents were `eligible` and how many fell out first for which cause:
-    channel, queue, skill, offline, excluded, sticky, full. `lost_by` is where `loser_id` fell behind
-    the winner: live, overcommit, band, skills, load, idle, id; or, of a waiting ticket, the cause that
-    kept the nearest agent out. `replay` makes the same decision again from `inputs` alone.
-    """
-
-    kind: Kind
-    ticket_id: UUID
-    agent_id: UUID | None = None
-    reason: str
-    until_ms: int | None = None  # wall clock, if the queue stays open: end of offer, exclusion or sticky step
-    away: bool = False
-    step: int = 0  # index into the steps of the queue; their number when all are over
-    rank: float = 0.0
-    loser_id: UUID | None = None
-    lost_by: str = ""
-    counts: Mapping[str, int] = field(default_factory=dict)
-    policy_version: int
-    evidence: "Evidence" = field(repr=False, compare=False)
-
-    @property
-    def inputs(self) -> dict[str, Any]:
-        """The reduced snapshot behind this decision, as plain JSON; made when asked for."""
-        return self.evidence.plain()
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """An agent as he stood at the moment of a decision."""
-
-    agent: Agent
-    primary_units: int
-    async_units: int
-    live: int
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What a decision rests on: references to values that cannot change."""
-
-    now_ms: int
-    policy: Policy
-    ticket: Ticket
-    queues: tuple[Queue, ...]
-    agents: tuple[Seen, ...]
-    others: Mapping[str, int]  # counts of the agents that are not in `agents`
-    offer: Offer | None = None
-    held: Held | None = None
-
-    def plain(self) -> dict[str, Any]:
-        """Plain JSON, with only those parts of the policy that concern this ticket."""
-        urgency, channel = self.ticket.urgency, self.ticket.channel
-        policy = replace(
-            self.policy,
-            urgencies={k: v for k, v in self.policy.urgencies.items() if k in (urgency, "normal")},
-            channels={k: v for k, v in self.policy.channels.items() if k == channel},
-        )
-        return {field.name: plain(getattr(self, field.name)) for field in fields(self)} | {"policy": plain(policy)}
-
-
-def plain(value: Any) -> Any:
-    """A value of this module as JSON: ids become strings, sets become sorted lists."""
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, frozenset):
-        return sorted(plain(member) for member in value)
-    if isinstance(value, tuple):
-        return [plain(member) for member in value]
-    if isinstance(value, Mapping):
-        return {key: plain(member) for key, member in value.items()}
-    if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    return value
