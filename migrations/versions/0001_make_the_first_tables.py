@@ -439,7 +439,7 @@ def upgrade() -> None:
         sa.Column("assigned_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("queued_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("waiting_since", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("units", sa.SmallInteger(), server_default="1", nullable=False),
+        sa.Column("units", sa.SmallInteger(), nullable=True),
         sa.Column(
             "facts", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
         ),

@@ -357,7 +357,7 @@ tickets = Table(
     Column("assigned_at", Moment),
     Column("queued_at", Moment),  # came into its present queue, where the steps begin; null: when the waiting began
     Column("waiting_since", Moment),  # the customer waits for us since; null: we do not owe an answer
-    Column("units", SmallInteger, nullable=False, server_default="1"),
+    Column("units", SmallInteger),  # of an agent's capacity; null: by the channel, as the policy says
     Column("facts", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("attention", Text),  # why an agent should look now
     Column("merged_into", Uuid, ForeignKey("tickets.id")),
