@@ -8,8 +8,8 @@ from omnidesk.channels.email.phrases import DATE, FROM
 _LONGEST = 400  # characters of an attribution, over all its lines
 _MOST_LINES = 4
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
-_RULE = re.compile(r"[ \t>]{0,4}([-_=*~+–—─━‐#])\1{2,}[ \t]*|[ \t]{0,4}(?:[-_=*] ){5,}[-_=*]?[ \t]*")
-_DASHED = re.compile(r"[ \t>*]{0,6}[-_=*+–—─━~]{2,}[ \t]*([^-_=*+–—─━~].{1,80}?)[ \t]*[-_=*+–—─━~:]{1,}[ \t*]{0,4}")
+_RULE = re.compile(r"[ \t>]{0,4}([-_=*~+‐-―─━#])\1{2,}[ \t]*|[ \t]{0,4}(?:[-_=*] ){5,}[-_=*]?[ \t]*")
+_DASHED = re.compile(r"[ \t>*]{0,6}[-_=*+‐-―─━~]{2,}[ \t]*([^-_=*+‐-―─━~].{1,80}?)[ \t]*[-_=*+‐-―─━~:]{1,}[ \t*]{0,4}")
 _WHEN = re.compile(
     r"\d{1,4}[./-]\d{1,2}[./-]\d{2,4}|\d{1,2}[:.h]\d{2}\b|\b(?:19|20)\d\d\b|\d{1,2}\s?[月日월일]|\b\d{1,2}[ .]",
     re.ASCII,
@@ -52,7 +52,7 @@ def is_separator(texts: list[str], at: int) -> bool:
     if len(texts[at]) > 120:
         return False
     inner = _inner(texts[at])
-    if inner and phrases.ORIGINALS.match(inner):
+    if inner and (phrases.ORIGINALS.match(inner) or inner.lower() == "original"):
         return True
     if inner or phrases.ORIGINALS.fullmatch(texts[at].strip(" :*_")):
         return header_block(texts, next_text(texts, at))
@@ -143,6 +143,8 @@ def is_attribution(lines: list[str], *, quoted_below: bool) -> bool:
             for each in phrases.VERBS.finditer(lowered[-40:])
         )
     )
+    if said and len(lines) == 1 and _inner(lines[0]):
+        return True  # ---- John Smith wrote ----
     if not (ends or said or (quoted_below and _MAIL_AT_END.search(text))):
         return False
     starts = bool(phrases.STARTS.match(lowered))

@@ -40,15 +40,22 @@ class Body:
     reports: list[Part] = field(default_factory=list)  # delivery-status and the like
     enclosed: list[Part] = field(default_factory=list)  # message/rfc822
     calendar: str = ""
+    named: list[Part] = field(default_factory=list)  # inline text under a name: also the body, if there is no other
 
 
 def read_body(root: Part, budget: Budget) -> Body:
     """Everything to be read or kept in a mail."""
     body = Body()
     _Reader(body, budget).read(root, depth=0, root=True)
-    if body.calendar and not any((block.plain or "").strip() or block.html for block in body.blocks):
+    if not has_text(body) and body.named:
+        body.blocks = [Block(plain=part.text()[:MAX_TEXT]) for part in body.named]
+    if not has_text(body) and body.calendar:
         body.blocks = [Block(plain=_calendar_text(body.calendar))]
     return body
+
+
+def has_text(body: Body) -> bool:
+    return any((block.plain or "").strip() or (block.html or "").strip() for block in body.blocks)
 
 
 class _Reader:
@@ -101,6 +108,8 @@ class _Reader:
         else:
             if kind == "text/calendar":
                 self._body.calendar = self._body.calendar or part.text()[:MAX_TEXT]
+            if kind == "text/plain" and part.disposition == "inline":
+                self._body.named.append(part)
             self._keep(part)
 
     def _is_body(self, part: Part, root: bool) -> bool:
@@ -150,9 +159,7 @@ class _Reader:
             self._body.files.append(
                 File(name=safe_name(name, kind, len(self._body.files) + 1), content_type=kind, content=content)
             )
-        if not any((block.plain or "").strip() or block.html for block in self._body.blocks) and (
-            unpacked.html or unpacked.text
-        ):
+        if not has_text(self._body) and (unpacked.html or unpacked.text):
             self._body.blocks.append(Block(plain=unpacked.text or None, html=unpacked.html or None))
 
     def _smime(self, part: Part, depth: int) -> None:

@@ -12,36 +12,63 @@ from omnidesk.channels.email.parts import Part
 
 _MAX_TEXT = 60_000  # characters of a free-form report that are looked at
 _DAEMON = re.compile(
-    r"(?:mailer-?daemon|postmaster|mail-?daemon|mdaemon|microsoftexchange[0-9a-f]{8,}|bounces?|mail-?delivery(?:-?(?:system|subsystem))?|mailerdaemon)(?:[+.=_-].*)?"
+    r"(?:mailer-?daemon|postmaster|mail-?daemon|mdaemon|microsoftexchange[0-9a-f]{8,}|bounces?|"
+    r"mail-?delivery(?:-?(?:system|subsystem))?|mailerdaemon)(?:[+.=_-].*)?"
 )
 _DAEMON_NAME = re.compile(
-    r"mail delivery|mailer[- ]daemon|postmaster|mail administrator|microsoft outlook|система доставки|почтовая система|mail system|mail router",
+    r"mail delivery|mailer[- ]daemon|postmaster|mail administrator|microsoft outlook|система доставки|"
+    r"почтовая система|mail system|mail router",
     re.IGNORECASE,
 )
 _SUBJECT = re.compile(
-    r"undeliver(?:ed|able)|delivery (?:status notification|failure|has failed|failed|notification|report|delayed|incomplete)|returned (?:mail|to sender)|return(?:ed)? to sender|mail delivery (?:failed|failure|subsystem|problem|error)|"
-    r"failure notice|failed delivery|mail failure|mail (?:could )?not (?:be )?delivered|message (?:could )?not (?:be )?delivered|non.?delivery|nondeliverable|message delivery (?:failure|has been delayed|error)|"
-    r"warning: (?:message|could not send)|delayed mail|delivery attempts? (?:failed|will)|could not be delivered|unable to deliver|problem delivering|mail system error|bounce|your message.{0,40}(?:could not|not) be delivered|undelivered|"
-    r"не\s?(?:удалось|может быть|было|был[аи]?)? ?доставлен\w*|не удалось доставить|недоставлен\w*|не доставлено|ошибка (?:при )?доставк\w*|невозможно доставить|сбой доставк|уведомлени\w+ о (?:не)?доставке|отчет о недоставк|возврат (?:письма|почты)|"
+    r"undeliver(?:ed|able)|delivery (?:status notification|failure|has failed|failed|notification|report|delayed|"
+    r"incomplete)|returned (?:mail|to sender)|return(?:ed)? to sender|mail delivery (?:failed|failure|subsystem|"
+    r"problem|error)|"
+    r"failure notice|failed delivery|mail failure|mail (?:could )?not (?:be )?delivered|"
+    r"message (?:could )?not (?:be )?delivered|non.?delivery|nondeliverable|message delivery (?:failure|"
+    r"has been delayed|error)|"
+    r"warning: (?:message|could not send)|delayed mail|delivery attempts? (?:failed|will)|could not be delivered|"
+    r"unable to deliver|problem delivering|mail system error|bounce|your message.{0,40}(?:could not|"
+    r"not) be delivered|undelivered|"
+    r"не\s?(?:удалось|может быть|было|был[аи]?)? ?доставлен\w*|не удалось доставить|недоставлен\w*|не доставлено|"
+    r"ошибка (?:при )?доставк\w*|невозможно доставить|сбой доставк|уведомлени\w+ о (?:не)?доставке|"
+    r"отчет о недоставк|возврат (?:письма|почты)|"
     r"задержк\w+ (?:в )?доставк|письмо не может быть|не вдалося доставити|не доставлен|"
-    r"unzustellbar|zustellung (?:fehlgeschlagen|verzögert)|nicht zugestellt|mail konnte nicht|rückläufer|non remis|échec de (?:la )?(?:remise|distribution|livraison)|message non (?:remis|distribué)|non distribuable|"
-    r"no se (?:puede|pudo|ha podido) entregar|entrega (?:fallida|retrasada)|correo no entregado|devuelto|não (?:foi )?(?:entregue|entregável|pôde ser entregue)|falha na entrega|mensagem não entregue|"
-    r"mancata consegna|impossibile recapitare|non recapitabile|mancato recapito|onbestelbaar|niet (?:afgeleverd|bezorgd)|kunde inte levereras|olevererbart|går inte att leverera|kan ikke leveres|kunne ikke leveres|ikke-leverbar|"
-    r"toimittaminen epäonnistui|ei voitu toimittaa|niedostarcz\w+|nie można dostarczyć|nie dostarczono|zwrot poczty|nedoručiteln\w+|nelze doručit|kézbesíthetetlen|kézbesítés sikertelen|imposibil de livrat|nelivrat|"
-    r"teslim edilemedi|iletilemedi|teslim edilemeyen|配信(?:不能|失敗|できません)|送信できません|宛先不明|退信|系统退信|无法(?:投递|送达)|未送達|投递失败|退回的|전달할 수 없|배달되지|반송|αδυναμία παράδοσης|δεν παραδόθηκε|לא ניתן למסור|تعذر التسليم|تعذر تسليم|lỗi gửi thư|không thể gửi",
+    r"unzustellbar|zustellung (?:fehlgeschlagen|verzögert)|nicht zugestellt|mail konnte nicht|rückläufer|"
+    r"non remis|échec de (?:la )?(?:remise|distribution|livraison)|message non (?:remis|distribué)|non distribuable|"
+    r"no se (?:puede|pudo|ha podido) entregar|entrega (?:fallida|retrasada)|correo no entregado|devuelto|"
+    r"não (?:foi )?(?:entregue|entregável|pôde ser entregue)|falha na entrega|mensagem não entregue|"
+    r"mancata consegna|impossibile recapitare|non recapitabile|mancato recapito|onbestelbaar|niet (?:afgeleverd|"
+    r"bezorgd)|kunde inte levereras|olevererbart|går inte att leverera|kan ikke leveres|kunne ikke leveres|"
+    r"ikke-leverbar|"
+    r"toimittaminen epäonnistui|ei voitu toimittaa|niedostarcz\w+|nie można dostarczyć|nie dostarczono|"
+    r"zwrot poczty|nedoručiteln\w+|nelze doručit|kézbesíthetetlen|kézbesítés sikertelen|imposibil de livrat|nelivrat|"
+    r"teslim edilemedi|iletilemedi|teslim edilemeyen|配信(?:不能|失敗|できません)|送信できません|宛先不明|退信|系统退信|无法(?:投递|送达)|未送達|投递失败|"
+    r"退回的|전달할 수 없|배달되지|반송|αδυναμία παράδοσης|δεν παραδόθηκε|לא ניתן למסור|تعذر التسليم|تعذر تسليم|lỗi gửi thư|"
+    r"không thể gửi",
     re.IGNORECASE,
 )
 _BODY = re.compile(
-    r"this is the (?:qmail-send program|mail system at host|mail delivery|postfix)|i(?:'m| am) (?:sorry|afraid) (?:to have to inform you|i wasn't able)|could not be delivered|couldn't be delivered|delivery (?:to the following recipients?|has failed|failed)|"
-    r"(?:was|were|has|have) not (?:been )?delivered|undeliverable|message (?:was )?not delivered|permanent (?:fatal )?errors?|temporary failure|recipient(?:'s)? (?:address )?(?:was )?(?:rejected|not found|unknown)|user unknown|no such user|unknown user|"
-    r"mailbox (?:is )?(?:full|unavailable|not found)|over quota|quota exceeded|address (?:not found|rejected)|unable to deliver|unrouteable address|"
-    r"не удалось доставить|не доставлен|не может быть доставлен|не могло быть доставлено|невозможно доставить|письмо, отправленное вами|отправка письма .{0,60}не удалась|пользователь не найден|неизвестный (?:пользователь|получатель)|"
-    r"ящик (?:переполнен|не существует|отключен|заблокирован)|user .{0,60}(?:not found|does not exist)|\b55\d[ -]5\.\d\.\d|\b5\d\d[ -]\d\.\d\.\d|"
-    r"konnte nicht zugestellt|n.a pas pu être (?:remis|délivré|distribué)|no (?:se )?(?:pudo|ha podido) (?:ser )?entrega|não pôde ser entregue|non è stato (?:possibile|recapitato)|无法(?:投递|送达)|配信できません",
+    r"this is the (?:qmail-send program|mail system at host|mail delivery|postfix)|i(?:'m| am) (?:sorry|"
+    r"afraid) (?:to have to inform you|i wasn't able)|could not be delivered|couldn't be delivered|"
+    r"delivery (?:to the following recipients?|has failed|failed)|"
+    r"(?:was|were|has|have) not (?:been )?delivered|undeliverable|message (?:was )?not delivered|"
+    r"permanent (?:fatal )?errors?|temporary failure|recipient(?:'s)? (?:address )?(?:was )?(?:rejected|not found|"
+    r"unknown)|user unknown|no such user|unknown user|"
+    r"mailbox (?:is )?(?:full|unavailable|not found)|over quota|quota exceeded|address (?:not found|rejected)|"
+    r"unable to deliver|unrouteable address|"
+    r"не удалось доставить|не доставлен|не может быть доставлен|не могло быть доставлено|невозможно доставить|"
+    r"письмо, отправленное вами|отправка письма .{0,60}не удалась|пользователь не найден|"
+    r"неизвестный (?:пользователь|получатель)|"
+    r"ящик (?:переполнен|не существует|отключен|заблокирован)|user .{0,60}(?:not found|does not exist)|"
+    r"\b55\d[ -]5\.\d\.\d|\b5\d\d[ -]\d\.\d\.\d|"
+    r"konnte nicht zugestellt|n.a pas pu être (?:remis|délivré|distribué)|no (?:se )?(?:pudo|"
+    r"ha podido) (?:ser )?entrega|não pôde ser entregue|non è stato (?:possibile|recapitato)|无法(?:投递|送达)|配信できません",
     re.IGNORECASE,
 )
 _DELAY = re.compile(
-    r"delay|warning|will (?:be )?retr|still (?:being )?trying|not yet been delivered|задерж|повторн\w+ попыт|verzögert|retardé|retras|temporar",
+    r"delay|warning|will (?:be )?retr|still (?:being )?trying|not yet been delivered|задерж|повторн\w+ попыт|"
+    r"verzögert|retardé|retras|temporar",
     re.IGNORECASE,
 )
 _STATUS = re.compile(r"\b([245])\.\d{1,3}\.\d{1,3}\b")

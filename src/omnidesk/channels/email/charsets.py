@@ -12,6 +12,7 @@ from charset_normalizer import from_bytes
 
 _SCORED = ("cp1251", "koi8-r", "iso8859-5", "cp866", "mac-cyrillic")
 _GUESS_BYTES = 16_384  # enough to know a charset by; the guessers are slow
+_GUESSABLE = 12  # bytes above ASCII; fewer are Western accents more often than a guess is right
 _ALIASES = {
     "iso-8859-1": "cp1252",  # as every browser does: the C1 controls are never meant
     "iso8859-1": "cp1252",
@@ -134,7 +135,8 @@ def guess(data: bytes) -> str:
     best = max(_SCORED, key=lambda each: _russian(data, each))
     if _russian(data, best) > 1.2:
         return _lenient(data, best)
-    found = from_bytes(data[:_GUESS_BYTES]).best() if len(data) > 8 else None
+    high = sum(1 for byte in data[:_GUESS_BYTES] if byte > 0x7F)
+    found = from_bytes(data[:_GUESS_BYTES]).best() if high >= _GUESSABLE else None
     codec = found.encoding if found is not None and _TEXT_CODECS.match(found.encoding) else "cp1252"
     return _lenient(data, codec)
 
@@ -143,9 +145,11 @@ def _russian(data: bytes, codec: str) -> float:
     """How Russian these bytes read in a charset: weight per high byte; above 1.2 is text, 2 is usual."""
     text = data[:_GUESS_BYTES].decode(codec, "replace")
     high = sum(1 for char in text if char > "\x7f")
+    if not high or not _CYRILLIC_WORD.search(text):
+        return 0.0
     score = sum(_COMMON.get(char, 0) for word in _CYRILLIC_WORD.findall(text) for char in _lowered(word))
     score += sum(1.5 for char in text if char in "№«»—–…“”")
-    return score / high if high else 0.0
+    return score / high
 
 
 def _lowered(word: str) -> str:

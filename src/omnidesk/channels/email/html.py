@@ -84,20 +84,27 @@ _BLOCKS = {
 _AIRY = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "blockquote", "pre"}
 _VOID = {"br", "hr", "img", "wbr"}
 _QUOTE_CLASS = re.compile(
-    r"(?:^|[\s_-])(?:(?:ecx|x_)*gmail_quote(?:_container)?|gmail_attr|yahoo_quoted|yahoo-quoted|protonmail_quote|tutanota_quote|moz-cite-prefix"
-    r"|zmail_extra|OutlookMessageHeader|mailru-quote|quoted-text|quoted_text|ms-outlook-mobile-reference-message|mail-quote-collapse"
-    r"|moz-email-headers-table|mailbird-quote|front-blockquote|freebirdQuote|skiff_quote|HOEnZb|adL|reply-quote|email-quote"
+    r"(?:^|[\s_-])(?:(?:ecx|x_)*gmail_quote(?:_container)?|gmail_attr|yahoo_quoted|yahoo-quoted|protonmail_quote|"
+    r"tutanota_quote|moz-cite-prefix"
+    r"|zmail_extra|OutlookMessageHeader|mailru-quote|quoted-text|quoted_text|ms-outlook-mobile-reference-message|"
+    r"mail-quote-collapse"
+    r"|moz-email-headers-table|mailbird-quote|front-blockquote|freebirdQuote|skiff_quote|HOEnZb|adL|reply-quote|"
+    r"email-quote"
     r"|wmQuote|cm_quote|replyforwardcontainer)(?:$|[\s_])"
 )
 _QUOTE_ID = re.compile(
-    r"(?:x_)*(?:OLK_SRC_BODY_SECTION|mail-editor-reference-message-container|reply-intro|yahoo_quoted_\d+|3D\"?divRplyFwdMsg|isReplyContent"
+    r"(?:x_)*(?:OLK_SRC_BODY_SECTION|mail-editor-reference-message-container|reply-intro|\w*yahoo_quoted_\w*|"
+    r"3D\"?divRplyFwdMsg|isReplyContent"
     r"|editor-reference-message-container)"
 )
+_REST_CLASS = re.compile(r"(?:^|\s)fsReplyAbove(?:$|\s)")
 _REST_ID = re.compile(
-    r"(?:x_)*(?:divRplyFwdMsg|appendonsend|stopSpelling|zwchr|divtagdefaultwrapper_quote|ms-outlook-mobile-body-separator-line)"
+    r"(?:x_)*(?:divRplyFwdMsg|appendonsend|stopSpelling|zwchr|divtagdefaultwrapper_quote|"
+    r"ms-outlook-mobile-body-separator-line)"
 )
 _SIGNATURE_CLASS = re.compile(
-    r"(?:^|\s)(?:x_)*(?:gmail_signature|moz-signature|protonmail_signature_block[\w-]*|AppleMailSignature|tutanota_signature|yahoo_signature"
+    r"(?:^|\s)(?:x_)*(?:gmail_signature|moz-signature|protonmail_signature_block[\w-]*|AppleMailSignature|"
+    r"tutanota_signature|yahoo_signature"
     r"|ydp\w*signature|ms-outlook-mobile-signature|mailru-signature)(?:$|\s)"
 )
 _SIGNATURE_ID = re.compile(
@@ -168,7 +175,7 @@ def _only_local(tag: str, name: str, value: str) -> str | None:
 def lines_of(source: str) -> list[Line]:
     """An HTML body as lines of text, with what its markup calls quoted or signature marked."""
     cleaned = nh3.clean(
-        bounded(source),
+        bounded(source.replace("<!-- originalMessage -->", '<hr id="stopSpelling">')),
         tags=_SHOWN | {"form", "section", "article", "address", "header", "footer", "main", "body"},
         clean_content_tags=_DROPPED,
         attributes={"*": {"class", "id", "style", "type", "name", "data-marker", "href", "alt", "src"}},
@@ -265,7 +272,10 @@ class _Writer:
 def _meaning(name: str, attributes: dict[str, str]) -> tuple[bool, bool, bool]:
     """What the markup of mail programs says: the rest is quoted, this element is quoted, this is a signature."""
     kind, ident = attributes.get("class", ""), attributes.get("id", "")
-    rest = bool(_REST_ID.fullmatch(ident)) or attributes.get("data-marker") in ("__DIVIDER__", "__HEADERS__")
+    rest = bool(_REST_ID.fullmatch(ident) or _REST_CLASS.search(kind)) or attributes.get("data-marker") in (
+        "__DIVIDER__",
+        "__HEADERS__",
+    )
     rest |= name == "div" and bool(_OUTLOOK_BORDER.match(attributes.get("style", "").strip()))
     quotes = (
         (name == "blockquote" and not _INDENT.search(kind + attributes.get("style", "")))

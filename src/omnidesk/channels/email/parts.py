@@ -136,8 +136,10 @@ def _describe(part: Part, default_type: str) -> None:
 def _known_type(kind: str) -> str:
     kind = kind.strip().strip('"').split(" ")[0]
     if re.fullmatch(r"[\w.+-]{1,80}/[\w.+-]{1,100}", kind):
-        return kind
-    return {"text": "text/plain", "html": "text/html", "multipart": "multipart/mixed"}.get(kind, "")
+        return {"application/plain": "text/plain", "application/text": "text/plain"}.get(kind, kind)
+    return {"text": "text/plain", "plain": "text/plain", "html": "text/html", "multipart": "multipart/mixed"}.get(
+        kind, ""
+    )
 
 
 def parameters(value: bytes, headers: Headers) -> tuple[str, dict[str, str]]:

@@ -56,11 +56,19 @@ def _history(lines: list[Line], forwarded: bool) -> list[bool]:
             return _forward(old, at)
         end = _announced(texts, old, at, forwarded)
         if end > at:
-            begin = _with_rule_above(texts, at)
-            old[begin:end] = [True] * (end - begin)
+            old[at:end] = [True] * (end - at)
             at = end
         else:
             at += 1
+    return _with_rules(texts, old)
+
+
+def _with_rules(texts: list[str], old: list[bool]) -> list[bool]:
+    """A drawn line directly above history belongs to it."""
+    for at in range(1, len(old)):
+        if old[at] and not old[at - 1]:
+            above = _with_rule_above(texts, at)
+            old[above:at] = [True] * (at - above)
     return old
 
 
@@ -91,7 +99,7 @@ def _nothing_above(texts: list[str], old: list[bool], at: int) -> bool:
 
 
 def _with_rule_above(texts: list[str], at: int) -> int:
-    """A drawn line directly above the announcement belongs to it."""
+    """Where history really begins that begins at `at`: at the rule above it, if there is one."""
     above = at - 1
     while above >= 0 and not texts[above].strip():
         above -= 1

@@ -8,6 +8,7 @@ _MOST_LINES = 16  # of a signature after a closing or a bare dash line
 _DELIMITER = re.compile(r"(?:--|—|–|-- -|- -|__|\* \* \*) ?")
 _FOOTER_RULE = re.compile(r"[_=-]{20,}[ \t]*")
 _NAME = re.compile(r"[^\W\d_][\w.'’-]*,?(?:[ \u00a0][^\W\d_][\w.'’-]*\.?,?){0,3}")
+_FULL_NAME = re.compile(r"[A-ZА-ЯЁÀ-Þ][\w.'’-]{1,20}(?: [A-ZА-ЯЁÀ-Þ][\w.'’-]{0,20}){1,2}")
 _DASHED_NAME = re.compile(r"[-–—/~][ ]?[A-ZА-ЯЁÀ-Þ][\w.'’-]{1,20}(?: [A-ZА-ЯЁÀ-Þ][\w.'’-]{0,20}){0,2}")
 
 
@@ -74,9 +75,11 @@ def _device(lines: list[str], end: int) -> int:
     if end == 0:
         return end
     text = lines[end - 1].strip().strip("*_")
-    if len(text) <= 400 and (phrases.SENT_FROM.fullmatch(text) or phrases.SENT_FROM_OTHER.fullmatch(text)):
-        return end - 1
-    return end
+    if len(text) > 400 or not (phrases.SENT_FROM.fullmatch(text) or phrases.SENT_FROM_OTHER.fullmatch(text)):
+        return end
+    if end >= 3 and not lines[end - 3].strip() and _FULL_NAME.fullmatch(lines[end - 2].strip()):
+        return end - 2  # the author's name stands directly above
+    return end - 1
 
 
 def _closed(lines: list[str], end: int) -> int:
@@ -119,7 +122,7 @@ def _is_thanks(line: str) -> bool:
 
 def _sentence(line: str) -> bool:
     """Reads like something said, not like a name, an office or a phone number."""
-    return len(line.split()) > 3 and line.endswith((".", "?", "!", ":")) or line.endswith("?")
+    return (len(line.split()) > 3 and line.endswith((".", "?", "!", ":"))) or line.endswith("?")
 
 
 def _dashed_name(lines: list[str], end: int) -> int:
@@ -136,7 +139,7 @@ def _dashed_name(lines: list[str], end: int) -> int:
 
 def _named(lines: list[str], end: int, sender_name: str) -> int:
     """A last paragraph that starts with the sender's own name."""
-    wanted = {word for word in re.findall(r"\w{2,}", sender_name.lower())}
+    wanted = set(re.findall(r"\w{2,}", sender_name.lower()))
     start = end
     while start > 0 and lines[start - 1].strip():
         start -= 1

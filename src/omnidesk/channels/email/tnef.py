@@ -27,9 +27,18 @@ def unpack(data: bytes) -> Unpacked | None:
     try:
         box = TNEF(data, do_checksum=False)
         files = tuple((_name(each), bytes(each.data or b"")) for each in box.attachments if each.data)
-        return Unpacked(files, _text(box.body), _text(box.htmlbody))
+        found = Unpacked(files, _text(box.body), _text(box.htmlbody))
+        return found if files or found.text or found.html or _is_whole(data) else None
     except Exception:  # hostile bytes raise whatever they hit first
         return None
+
+
+def _is_whole(data: bytes) -> bool:
+    """Do the attributes (level, id, length, data, checksum) end where they should? Garbage behind them is usual."""
+    at = 6  # signature and key
+    while at + 9 <= len(data) and data[at] in (1, 2):
+        at += 9 + int.from_bytes(data[at + 5 : at + 9], "little") + 2
+    return 6 < at <= len(data) and data[at : at + 1] not in (b"\1", b"\2")
 
 
 def _name(attachment: object) -> str:
