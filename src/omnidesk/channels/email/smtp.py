@@ -44,10 +44,11 @@ class Server:
 
 
 class Submission:
-    """Connections to one mail server, reused while they are fresh; belongs to one event loop."""
+    """At most `limit` connections to one mail server, reused while they are fresh; belongs to one event loop."""
 
-    def __init__(self, server: Server, *, kept: int = 2, idle_s: float = 20) -> None:
+    def __init__(self, server: Server, *, limit: int = 4, kept: int = 2, idle_s: float = 20) -> None:
         self._server = server
+        self._room = asyncio.Semaphore(limit)
         self._kept, self._idle_s = kept, idle_s
         self._free: list[aiosmtplib.SMTP] = []
         self._timers: set[asyncio.TimerHandle] = set()
@@ -57,7 +58,7 @@ class Submission:
 
         When some recipients are refused the others get it, and `Sent.rejected` says who did not.
         """
-        async with self._connection() as client:
+        async with self._room, self._connection() as client:
             refused = await _envelope(client, mail)
             await before_call()
             if not client.is_connected:
@@ -100,12 +101,12 @@ class Submission:
             client.close()
             return
         self._free.append(client)
-        timer = asyncio.get_running_loop().call_later(self._idle_s, lambda: self._drop(client, timer))
-        self._timers.add(timer)
+        loop = asyncio.get_running_loop()
+        self._timers = {each for each in self._timers if each.when() > loop.time()}
+        self._timers.add(loop.call_later(self._idle_s, self._drop, client))
 
-    def _drop(self, client: aiosmtplib.SMTP, timer: asyncio.TimerHandle) -> None:
-        """After a while unused; a connection that was used again has a younger timer too, and is merely closed early."""
-        self._timers.discard(timer)
+    def _drop(self, client: aiosmtplib.SMTP) -> None:
+        """After a while unused. One that was used again meanwhile is closed early, which costs a connection only."""
         if client in self._free:
             self._free.remove(client)
             client.close()
@@ -132,11 +133,21 @@ async def _connect(server: Server) -> aiosmtplib.SMTP:
 
 
 async def _sign_in(client: aiosmtplib.SMTP, server: Server) -> None:
+    if client.is_ehlo_or_helo_needed:  # or nothing is known of SIZE and SMTPUTF8
+        await _greet(client)
     if server.token:
-        await client.ehlo()
         await client.auth_xoauth2(server.username, await server.token())
     elif server.username:
         await client.login(server.username, server.password)
+
+
+async def _greet(client: aiosmtplib.SMTP) -> None:
+    try:
+        await client.ehlo()
+    except aiosmtplib.SMTPHeloError as error:
+        if error.code not in {500, 502, 504}:
+            raise
+        await client.helo()
 
 
 def _not_connected(error: BaseException) -> BaseException:
