@@ -120,7 +120,7 @@ class _Reader:
         text = part.text()
         is_html = part.content_type == "text/html"
         if len(text) > (MAX_HTML if is_html else MAX_TEXT):
-            self._budget.note("the text was cut; the whole of it is attached")
+            self._budget.note("text_cut")
             self._keep(part, name="message.html" if is_html else "message.txt")
             text = text[: MAX_HTML if is_html else MAX_TEXT]
         if is_html:

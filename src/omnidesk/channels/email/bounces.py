@@ -89,6 +89,31 @@ class Report:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipted:
+    """Good news about mails of ours: `read` or `delivered`."""
+
+    state: str
+    message_ids: tuple[str, ...] = ()
+
+
+def read_receipt(headers: Headers, body: Body, text: str) -> Receipted | None:
+    """The receipt that a mail is (RFC 8098, RFC 3464 without a failure); None when it is none."""
+    for part in body.reports:
+        group = {name: value for each in _groups(part) for name, value in each.items()}
+        if (
+            part.content_type.endswith("disposition-notification")
+            and "displayed" in group.get("disposition", "").lower()
+        ):
+            return Receipted(state="read", message_ids=message_ids(group.get("original-message-id", "")))
+        if (
+            part.content_type.endswith("delivery-status")
+            and _action({"action": group.get("action", "")}) == "delivered"
+        ):
+            return Receipted(state="delivered", message_ids=_quoted_ids(headers, body, text))
+    return None
+
+
 def read_report(headers: Headers, sender: str, sender_name: str, subject: str, body: Body, text: str) -> Report | None:
     """The bounce that a mail is; None when it is none (a relay or read receipt is none either)."""
     statuses = [part for part in body.reports if part.content_type.endswith("delivery-status")]

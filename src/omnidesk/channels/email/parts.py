@@ -64,7 +64,7 @@ class Part:
 
 @dataclass(slots=True)
 class Budget:
-    """How much of a mail is still read; `hints` say what was not."""
+    """How much of a mail is still read; `hints` name what was not."""
 
     parts: int = MAX_PARTS
     hints: list[str] = field(default_factory=list)
@@ -88,12 +88,12 @@ def read_part(raw: bytes, budget: Budget, *, depth: int, default_type: str = "te
     budget.parts -= 1
     block, body = split_headers(raw)
     if len(block) > MAX_HEADER_BLOCK:
-        budget.note("headers over 1 MB were cut")
+        budget.note("headers_cut")
     part = Part(parse_headers(block[:MAX_HEADER_BLOCK]), body)
     _describe(part, default_type)
     if part.is_multipart:
         if depth >= MAX_DEPTH:
-            budget.note(f"parts nested deeper than {MAX_DEPTH} were not read")
+            budget.note("nested_too_deep")
         else:
             inner = "message/rfc822" if part.content_type == "multipart/digest" else "text/plain"
             for piece in _pieces(part, budget):
@@ -184,7 +184,7 @@ def _pieces(part: Part, budget: Budget) -> Iterator[bytes]:
     for at, end, closing in _delimiters(part.body, delimiter):
         if start >= 0:
             if budget.parts <= 0:
-                budget.note(f"more than {MAX_PARTS} parts: the rest was not read")
+                budget.note("too_many_parts")
                 return
             yield part.body[start:at]
         start = -1 if closing else end

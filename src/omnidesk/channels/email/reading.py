@@ -9,7 +9,7 @@ from datetime import datetime
 
 from omnidesk.channels.email import automatic, bodies
 from omnidesk.channels.email.authentication import Authentication, read_authentication
-from omnidesk.channels.email.bounces import Report, read_report
+from omnidesk.channels.email.bounces import Receipted, Report, read_receipt, read_report
 from omnidesk.channels.email.headers import Headers, Mailbox, date_of, mailboxes, message_ids, one_message_id
 from omnidesk.channels.email.html import lines_of
 from omnidesk.channels.email.lines import Line
@@ -64,6 +64,7 @@ class Mail:
     auto_submitted: bool = False  # machine-made: never answered automatically
     quiet: bool = False  # a person's, but automatic answers are unwanted
     bounce: Report | None = None
+    receipt: Receipted | None = None
     return_path: str | None = None  # None when no server noted it; empty for `<>`
     authentication: tuple[Authentication, ...] = ()  # topmost first; only those of a trusted server mean anything
     list_headers: Mapping[str, str] = field(default_factory=dict)
@@ -71,23 +72,30 @@ class Mail:
     hints: tuple[str, ...] = ()  # what an agent should know about the reading
 
 
-def read_mail(raw: bytes) -> Mail:
-    """Read a mail. Never raises; takes time in proportion to its size."""
-    budget = Budget()
+def read_mail(raw: bytes, *, mail_from: str | None = None) -> Mail:
+    """Read a mail. Never raises; takes time in proportion to its size.
+
+    `mail_from`: the envelope's sender when the transport knows it (empty for `<>`); it stands for
+    the Return-Path header that a delivering server would have written.
+    """
     try:
-        return _read(raw, budget)
+        return _read(raw, Budget(), mail_from)
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, MemoryError):
         # a fault of ours must not lose a mail: it is shown with the original attached
         original = File(name="original.eml", content_type="message/rfc822", content=raw)
         return Mail(
             attachments=(original,),
             auto_submitted=True,
-            hints=("the mail could not be read; the original is attached",),
+            hints=("unreadable",),
         )
 
 
-def _read(raw: bytes, budget: Budget) -> Mail:
+def _read(raw: bytes, budget: Budget, mail_from: str | None) -> Mail:
     root = parse_parts(raw, budget)
+    if mail_from is not None:
+        fields = tuple(each for each in root.headers.fields if each[0] != "return-path")
+        noted = ("return-path", f"<{mail_from}>".encode())
+        root.headers = Headers((noted, *fields), root.headers.charset)
     headers = root.headers if root.headers.charset else Headers(root.headers.fields, _some_charset(root))
     body = bodies.read_body(root, budget)
     authors = _boxes(headers, "from")
@@ -96,6 +104,7 @@ def _read(raw: bytes, budget: Budget) -> Mail:
     text = bodies.readable(body).strip("\n")
     parted = _part_visible(body, forwarded=bool(FORWARD_SUBJECT.match(subject)), name=author.name)
     report = read_report(headers, author.address, author.name, subject, body, text)
+    receipt = read_receipt(headers, body, text) if report is None else None
     report_type = root.parameters.get("report-type", "") if root.content_type == "multipart/report" else ""
     if budget.hints:
         body.files.append(File(name="original.eml", content_type="message/rfc822", content=raw))
@@ -123,6 +132,7 @@ def _read(raw: bytes, budget: Budget) -> Mail:
         auto_submitted=report is not None or automatic.is_automatic(headers, author.address, subject, report_type),
         quiet=automatic.is_quiet(headers, author.address),
         bounce=report,
+        receipt=receipt,
         return_path=_return_path(headers),
         authentication=tuple(read_authentication(value) for value in headers.all("authentication-results")[:20]),
         list_headers={name: headers.get(name) for name in _LIST_HEADERS if headers.has(name)},
