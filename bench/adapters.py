@@ -85,7 +85,7 @@ class _Tickets:
         )
 
     def name(self, ticket_id: UUID) -> str:
-        return next(each for each in self.tickets if uuid5(NAMESPACE_URL, each) == ticket_id)
+        return next(str(each) for each in self.tickets if uuid5(NAMESPACE_URL, each) == ticket_id)
 
 
 def _placed(item: Inbound, known: _Tickets) -> dict[str, Any]:

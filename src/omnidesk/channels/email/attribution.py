@@ -1,6 +1,7 @@
 """The lines by which mail programs announce history: `On … wrote:`, header blocks, separators."""
 
 import re
+from functools import lru_cache
 
 from omnidesk.channels.email import phrases
 from omnidesk.channels.email.phrases import DATE, FROM
@@ -100,9 +101,10 @@ def _is_header_block(kinds: list[str], strong: int, text: str) -> bool:
     return len(distinct) == 2 and telling and ("@" in text or {FROM, DATE} <= distinct)
 
 
+@lru_cache(maxsize=64)  # neighbouring windows look at the same lines
 def _labelled(text: str) -> tuple[str, str]:
     """The label of a header line as it is known, and its value."""
-    text = text.strip(" \t*_|")
+    text = text[:2_000].strip(" \t*_|")
     for colon in (":", "："):
         label, found, value = text[:60].partition(colon)
         key = label.strip(" \t*_").lower()

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from omnidesk.channels.email.headers import words
-from omnidesk.channels.email.html import MAX_HTML, lines_of, sanitised
+from omnidesk.channels.email.html import MAX_HTML, bounded, lines_of, sanitised
 from omnidesk.channels.email.lines import Line, lines_of_text, unflow
 from omnidesk.channels.email.names import extension_of, safe_name
 from omnidesk.channels.email.parts import Budget, Part, read_part
@@ -12,7 +12,7 @@ from omnidesk.channels.email.smime import signed_content
 from omnidesk.channels.email.tnef import is_tnef, unpack
 from omnidesk.domain.messages import File
 
-MAX_TEXT = 1_000_000  # characters of one body; a longer one is also kept as a file
+MAX_TEXT = 500_000  # characters of one body; a longer one is also kept as a file
 _REPORTS = {"message/delivery-status", "message/global-delivery-status", "message/disposition-notification", "message/feedback-report",
             "text/rfc822-headers", "message/global-headers", "message/global-disposition-notification"}  # fmt: skip
 _PKCS7 = {"application/pkcs7-mime", "application/x-pkcs7-mime"}
@@ -27,10 +27,35 @@ _ICS_FIELD = re.compile(r"^(SUMMARY|DESCRIPTION|LOCATION)(?:;[^:\n]{0,200})?:(.*
 
 @dataclass(slots=True)
 class Block:
-    """One stretch of the body: the same content as plain text, as HTML, or both."""
+    """One stretch of the body: the same content as plain text, as HTML (`bounded`), or both."""
 
     plain: str | None = None
     html: str | None = None
+    _pages: list[Line] | None = None
+
+    @property
+    def pages(self) -> list[Line]:
+        """The HTML as lines; read once."""
+        if self._pages is None:
+            self._pages = [Line(clean(line.text), line.quoted, line.signature) for line in lines_of(self.html or "")]
+        return self._pages
+
+    @property
+    def prefers_plain(self) -> bool:
+        """Is the plain form to be read, or does it only stand in for the HTML?"""
+        if self.html is None:
+            return True
+        text = (self.plain or "").strip()
+        if not text or text[:300].lower().startswith(("<html", "<!doctype html", "<div", "<table")):
+            return False
+        stands_in = len(text) < 400 and _PLACEHOLDER.search(text)
+        return not stands_in or not any(line.text.strip() for line in self.pages)
+
+    def lines(self) -> list[Line]:
+        return lines_of_text(clean(self.plain or "")) if self.prefers_plain else self.pages
+
+    def text(self) -> str:
+        return clean(self.plain or "") if self.prefers_plain else "\n".join(line.text for line in self.pages)
 
 
 @dataclass(slots=True)
@@ -48,7 +73,7 @@ def read_body(root: Part, budget: Budget) -> Body:
     body = Body()
     _Reader(body, budget).read(root, depth=0, root=True)
     if not has_text(body) and body.named:
-        body.blocks = [Block(plain=part.text()[:MAX_TEXT]) for part in body.named]
+        body.blocks = [Block(plain=part.text(MAX_TEXT)) for part in body.named]
     if not has_text(body) and body.calendar:
         body.blocks = [Block(plain=_calendar_text(body.calendar))]
     return body
@@ -102,12 +127,12 @@ class _Reader:
         ):
             self._text(part)
         elif kind in ("text/enriched", "text/richtext") and not part.filename:
-            self._body.blocks.append(Block(plain=re.sub(r"<[^<>]{0,80}>", "", part.text())))
+            self._body.blocks.append(Block(plain=re.sub(r"<[^<>]{0,80}>", "", part.text(MAX_TEXT))))
         elif kind == "text/x-amp-html":
             return
         else:
             if kind == "text/calendar":
-                self._body.calendar = self._body.calendar or part.text()[:MAX_TEXT]
+                self._body.calendar = self._body.calendar or part.text(MAX_TEXT)
             if kind == "text/plain" and part.disposition == "inline":
                 self._body.named.append(part)
             self._keep(part)
@@ -117,14 +142,15 @@ class _Reader:
         return root and not self._body.blocks and not part.headers.has("content-disposition")
 
     def _text(self, part: Part) -> None:
-        text = part.text()
         is_html = part.content_type == "text/html"
-        if len(text) > (MAX_HTML if is_html else MAX_TEXT):
+        most = MAX_HTML if is_html else MAX_TEXT
+        text = part.text(4 * most)
+        if len(text) > most:
             self._budget.note("text_cut")
             self._keep(part, name="message.html" if is_html else "message.txt")
-            text = text[: MAX_HTML if is_html else MAX_TEXT]
+            text = text[:most]
         if is_html:
-            self._body.blocks.append(Block(html=text))
+            self._body.blocks.append(Block(html=bounded(text)))
             return
         if part.parameters.get("format", "").lower() == "flowed":
             text = unflow(text, delsp=part.parameters.get("delsp", "").lower() == "yes")
@@ -160,7 +186,7 @@ class _Reader:
                 File(name=safe_name(name, kind, len(self._body.files) + 1), content_type=kind, content=content)
             )
         if not has_text(self._body) and (unpacked.html or unpacked.text):
-            self._body.blocks.append(Block(plain=unpacked.text or None, html=unpacked.html or None))
+            self._body.blocks.append(Block(plain=unpacked.text[:MAX_TEXT] or None, html=bounded(unpacked.html) or None))
 
     def _smime(self, part: Part, depth: int) -> None:
         inner = signed_content(part.content())
@@ -216,25 +242,7 @@ def _sniffed(content: bytes, declared: str, name: str) -> str:
 
 def readable(body: Body) -> str:
     """The whole text of a mail."""
-    return clean("\n".join(line.text for block in body.blocks for line in best_lines(block)))
-
-
-def best_lines(block: Block) -> list[Line]:
-    """A block as lines: the plain form unless it only stands in for the HTML."""
-    if block.html is None:
-        return lines_of_text(clean(block.plain or ""))
-    if block.plain is not None and _usable(block.plain, block.html):
-        return lines_of_text(clean(block.plain))
-    return lines_of(block.html)
-
-
-def _usable(plain: str, html: str) -> bool:
-    text = plain.strip()
-    if not text:
-        return False
-    if len(text) < 400 and _PLACEHOLDER.search(text):
-        return len(" ".join(line.text for line in lines_of(html)).strip()) == 0
-    return not (text[:300].lower().startswith(("<html", "<!doctype html", "<div", "<table")))
+    return "\n".join(block.text() for block in body.blocks)
 
 
 def safe_html(body: Body) -> str:

@@ -147,7 +147,7 @@ def _russian(data: bytes, codec: str) -> float:
     high = sum(1 for char in text if char > "\x7f")
     if not high or not _CYRILLIC_WORD.search(text):
         return 0.0
-    score = sum(_COMMON.get(char, 0) for word in _CYRILLIC_WORD.findall(text) for char in _lowered(word))
+    score: float = sum(_COMMON.get(char, 0) for word in _CYRILLIC_WORD.findall(text) for char in _lowered(word))
     score += sum(1.5 for char in text if char in "№«»—–…“”")
     return score / high
 

@@ -144,7 +144,7 @@ class Mailbox:
 
 def mailboxes(source: str) -> tuple[Mailbox, ...]:
     """The addresses of a From, To or Cc value (encoded-words not yet decoded); groups are flattened."""
-    found = [box for text in _split(source) if (box := _mailbox(text)) is not None]
+    found = [box for text in _split(source) if text and not text.isspace() and (box := _mailbox(text)) is not None]
     return tuple(dict.fromkeys(found[:MAX_ADDRESSES]))
 
 

@@ -9,11 +9,13 @@ import re
 
 import nh3
 
-from omnidesk.channels.email.lines import Line
+from omnidesk.channels.email.lines import MAX_LINES, Line
 
-MAX_HTML = 1_500_000  # characters that are read
+MAX_HTML = 1_000_000  # characters that are read
 _MAX_NESTING = 2_000
 _MAX_COST = 2_000_000  # open formatting tags x tags: what HTML's "reconstruct formatting" may multiply
+_MAX_ENTITIES = 40_000
+_ENTITY = re.compile(r"&(?:#[xX]?[0-9a-fA-F]{1,6}|[a-zA-Z]{2,8});")
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]{0,40})")
 _SELF_CLOSING = {
     "br",
@@ -135,16 +137,25 @@ def is_hostile(source: str) -> bool:
 
 def bounded(source: str) -> str:
     """HTML that may be read: cut at the limit, and stripped of its tags when it is hostile."""
-    source = source[:MAX_HTML]
+    source = _few_entities(source[:MAX_HTML])
     if is_hostile(source):
         return "<pre>" + entities.escape(entities.unescape(re.sub(r"<[^<>]*>", " ", source))) + "</pre>"
     return source
 
 
+def _few_entities(source: str) -> str:
+    """HTML with at most `_MAX_ENTITIES`: html5ever takes quadratic time over them."""
+    if source.count("&") <= _MAX_ENTITIES:
+        return source
+    source = _ENTITY.sub(lambda found: found[0] if (char := entities.unescape(found[0])) in '<>&"' else char, source)
+    pieces = source.split("&", _MAX_ENTITIES)
+    return "&".join(pieces[:_MAX_ENTITIES])
+
+
 def sanitised(source: str) -> str:
-    """HTML that is safe inside a sandboxed page: no scripts, no forms, no remote images; inline images stay `cid:`."""
+    """HTML, already `bounded`, that is safe inside a sandboxed page: no scripts, no forms, no remote images; inline images stay `cid:`."""
     return nh3.clean(
-        bounded(source),
+        source,
         tags=_SHOWN,
         clean_content_tags=_DROPPED,
         attributes={
@@ -173,9 +184,9 @@ def _only_local(tag: str, name: str, value: str) -> str | None:
 
 
 def lines_of(source: str) -> list[Line]:
-    """An HTML body as lines of text, with what its markup calls quoted or signature marked."""
+    """HTML, already `bounded`, as lines of text, with what its markup calls quoted or signature marked."""
     cleaned = nh3.clean(
-        bounded(source.replace("<!-- originalMessage -->", '<hr id="stopSpelling">')),
+        source.replace("<!-- originalMessage -->", '<hr id="stopSpelling">'),
         tags=_SHOWN | {"form", "section", "article", "address", "header", "footer", "main", "body"},
         clean_content_tags=_DROPPED,
         attributes={"*": {"class", "id", "style", "type", "name", "data-marker", "href", "alt", "src"}},
@@ -183,14 +194,26 @@ def lines_of(source: str) -> list[Line]:
         link_rel=None,
     )
     writer = _Writer()
-    for closing, name, attributes, text in _CLEANED.findall(cleaned):
+    for found in _CLEANED.finditer(cleaned):
+        closing, name, attributes, text = found.groups(default="")
+        if len(writer) > MAX_LINES:
+            break
         if text:
-            writer.text(entities.unescape(text))
+            writer.text(_unescaped(text))
         elif closing:
             writer.close(name)
         elif name:
             writer.open(name, dict(_ATTRIBUTE.findall(attributes)))
     return writer.finish()
+
+
+def _unescaped(text: str) -> str:
+    """Text as nh3 writes it: these are all the entities it uses."""
+    if "&" not in text:
+        return text
+    for entity, char in (("&nbsp;", "\u00a0"), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&")):
+        text = text.replace(entity, char)
+    return text
 
 
 class _Writer:
@@ -202,6 +225,9 @@ class _Writer:
         self._open: list[tuple[str, bool, bool]] = []  # tag, quotes, signs
         self._quoted = self._signed = self._pre = 0
         self._rest_quoted = False
+
+    def __len__(self) -> int:
+        return len(self._lines)
 
     def open(self, name: str, attributes: dict[str, str]) -> None:
         if name in _BLOCKS:

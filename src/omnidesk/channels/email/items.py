@@ -42,7 +42,7 @@ def to_items(
     named `trusted_authserv_id` is believed about DMARC. `loop_mark` is what our own mails carry.
     """
     if loop_mark and loop_mark.lower() in (mark.lower() for mark in mail.loop_marks):
-        return [Ignored("a mail of this desk came back")]
+        return [Ignored(reason="a mail of this desk came back")]
     own = [address.lower() for address in own_addresses]
     arrived_at = _arrived_at(mail, meta)
     if mail.bounce is not None:
@@ -57,7 +57,7 @@ def to_items(
         ]
     if mail.receipt is not None:
         return [Receipt(state=mail.receipt.state, ref=each) for each in _refs(mail.receipt.message_ids)] or [
-            Ignored("a receipt that names no mail")
+            Ignored(reason="a receipt that names no mail")
         ]
     return [_inbound(mail, meta, own, arrived_at, trusted(mail.authentication, trusted_authserv_id))]
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-_QUOTE = re.compile(r"[ \t]{0,2}[>›|]")  # Outlook Express and some webmails use a bar
+MAX_LINES = 20_000  # read as lines; what stands below is history
 _SHARED_LINE = re.compile(
     r"(\S.*?)(?:[ \t]*-{2,}[ \t]*|[ \t]+)(On (?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|\d).*\d.* wrote:[ \t]*)"
 )
@@ -19,16 +19,16 @@ class Line:
 
 
 def lines_of_text(text: str) -> list[Line]:
-    """Plain text as lines; those that start with `>` are quoted."""
+    """Plain text as lines; those that start with `>` are quoted, and so is all below `MAX_LINES`."""
     lines: list[Line] = []
-    rows = text.split("\n")
+    *rows, tail = [*text.split("\n", MAX_LINES), ""] if text.count("\n") < MAX_LINES else text.split("\n", MAX_LINES)
     for number, row in enumerate(rows):
         reply, attribution = _shared(row, rows[number + 1] if number + 1 < len(rows) else "")
         if attribution:
             lines.append(Line(reply))
             row = attribution
         lines.append(Line(row.rstrip(), is_quote(row)))
-    return lines
+    return [*lines, Line(tail, quoted=True)] if tail else lines
 
 
 def is_quote(row: str) -> bool:

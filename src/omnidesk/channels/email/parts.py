@@ -19,7 +19,6 @@ MAX_PARTS = 500
 MAX_HEADER_BLOCK = 1024 * 1024
 _MAX_DELIMITERS = 20_000
 _MBOX_LINE = re.compile(rb">?From [^\r\n]*\r?\n")
-_END_OF_HEADERS = re.compile(rb"\r?\n[ \t]*\r?\n")
 _HEADER = re.compile(rb"[!-9;-~]{1,200}[ \t]{0,8}:")
 _PARAMETER = re.compile(
     r';\s*([^\s=;"]+?)(\*\d{1,3})?(\*)?\s*=\s*("(?:[^"\\]|\\.)*"|(?:=\?[^?\s]*\?[bBqQ]\?[^?]*\?=\s*)+|[^;]*)', re.DOTALL
@@ -51,9 +50,11 @@ class Part:
         """The body with its transfer encoding undone, as far as it can be."""
         return undo_encoding(self.body, self.headers.get("content-transfer-encoding"))
 
-    def text(self) -> str:
-        """The content as text, with plain line ends."""
-        return decode(self.content(), self.parameters.get("charset", "")).replace("\r\n", "\n").replace("\r", "\n")
+    def text(self, most: int) -> str:
+        """The first `most` bytes of the content as text, with plain line ends."""
+        return (
+            decode(self.content()[:most], self.parameters.get("charset", "")).replace("\r\n", "\n").replace("\r", "\n")
+        )
 
     def walk(self) -> Iterator["Part"]:
         """This part and all below it, in the order of the mail."""
@@ -107,11 +108,12 @@ def split_headers(raw: bytes) -> tuple[bytes, bytes]:
     """Header block and body. A mail without an empty line has its body where the headers stop looking like some."""
     if raw.startswith((b"\n", b"\r\n")):
         return b"", raw.lstrip(b"\r").removeprefix(b"\n")
-    found = _END_OF_HEADERS.search(raw, 0, MAX_HEADER_BLOCK * 4)
-    if found:
+    ends = [at for at in (raw.find(b"\n\n"), raw.find(b"\n\r\n")) if at >= 0]
+    if ends:
         if not _HEADER.match(raw):
             return b"", raw  # no headers at all
-        return raw[: found.start()], raw[found.end() :]
+        at = min(ends)
+        return raw[:at], raw[at + (2 if raw[at + 1 : at + 2] == b"\n" else 3) :]
     at = 0
     for line in raw[:MAX_HEADER_BLOCK].splitlines(keepends=True):
         if not (_HEADER.match(line) or (at and line.startswith((b" ", b"\t")))):

@@ -11,7 +11,6 @@ from omnidesk.channels.email import attribution
 from omnidesk.channels.email.lines import Line
 from omnidesk.channels.email.signatures import signature_start
 
-MAX_LINES = 20_000  # what stands below is history
 _WRAPPED = 60  # characters: a quoted line this long may have been broken by the mail program
 
 
@@ -30,7 +29,6 @@ def split(lines: list[Line], *, forwarded: bool = False, sender_name: str = "") 
     `forwarded`: the subject says so; then the header block below belongs to the content.
     """
     lines = [Line(attribution.plain(line.text), line.quoted, line.signature) for line in lines]
-    tail, lines = lines[MAX_LINES:], lines[:MAX_LINES]
     history = _history(lines, forwarded)
     if all(history) and not any(line.text.strip() and not line.quoted for line in lines):
         history = [False] * len(lines)  # nothing but quote marks: then they are the message
@@ -39,8 +37,8 @@ def split(lines: list[Line], *, forwarded: bool = False, sender_name: str = "") 
         cut = _signature(lines, start, end, sender_name)
         keep[cut:end] = [False] * (end - cut)
     visible = "\n".join(line.text for line, kept in zip(lines, keep, strict=True) if kept)
-    rest = [line.text for line, kept in zip(lines, keep, strict=True) if not kept]
-    return Split(_tidy(visible), _tidy("\n".join(rest + [line.text for line in tail])), any(history))
+    rest = "\n".join(line.text for line, kept in zip(lines, keep, strict=True) if not kept)
+    return Split(_tidy(visible), _tidy(rest), any(history))
 
 
 def _history(lines: list[Line], forwarded: bool) -> list[bool]:

@@ -11,7 +11,6 @@ from omnidesk.channels.email import automatic, bodies
 from omnidesk.channels.email.authentication import Authentication, read_authentication
 from omnidesk.channels.email.bounces import Receipted, Report, read_receipt, read_report
 from omnidesk.channels.email.headers import Headers, Mailbox, date_of, mailboxes, message_ids, one_message_id
-from omnidesk.channels.email.html import lines_of
 from omnidesk.channels.email.lines import Line
 from omnidesk.channels.email.parts import Budget, Part, parse_parts
 from omnidesk.channels.email.phrases import FORWARD_SUBJECT
@@ -159,16 +158,12 @@ def _some_charset(root: Part) -> str:
 
 
 def _part_visible(body: bodies.Body, *, forwarded: bool, name: str) -> Split:
-    lines: list[Line] = [line for block in body.blocks for line in bodies.best_lines(block)]
+    lines: list[Line] = [line for block in body.blocks for line in block.lines()]
     parted = split(lines, forwarded=forwarded, sender_name=name)
     marked = [block for block in body.blocks if block.html is not None and block.plain is not None]
     if parted.found or not marked:
         return parted
     # the plain form shows no history: perhaps the markup of the HTML form does
-    pages = [
-        line
-        for block in body.blocks
-        for line in (lines_of(block.html) if block.html is not None else bodies.best_lines(block))
-    ]
+    pages = [line for block in body.blocks for line in (block.lines() if block.html is None else block.pages)]
     better = split(pages, forwarded=forwarded, sender_name=name)
     return better if better.found and better.visible and len(better.visible) < len(parted.visible) else parted

@@ -5,6 +5,8 @@ import re
 from omnidesk.channels.email import phrases
 
 _MOST_LINES = 16  # of a signature after a closing or a bare dash line
+_MOST_AFTER_DELIMITER = 60  # after the exact `-- `: disclaimers are long
+_ROUNDS = 6  # a list's footer below a device line below a name below a closing …
 _DELIMITER = re.compile(r"(?:--|—|–|-- -|- -|__|\* \* \*) ?")
 _FOOTER_RULE = re.compile(r"[_=-]{20,}[ \t]*")
 _NAME = re.compile(r"[^\W\d_][\w.'’-]*,?(?:[ \u00a0][^\W\d_][\w.'’-]*\.?,?){0,3}")
@@ -18,12 +20,13 @@ def signature_start(lines: list[str], sender_name: str = "") -> int:
     What is cut must have something above it: a letter that is only a closing stays.
     """
     end = _without_trailing_blanks(lines, len(lines))
-    before = -1
-    while end != before:
+    for _ in range(_ROUNDS):
         before = end
         for rule in (_delimited, _footer, _device, _closed, _dashed_name):
             end = _without_trailing_blanks(lines, rule(lines, end))
         end = _without_trailing_blanks(lines, _named(lines, end, sender_name))
+        if end == before:
+            break
     return end if any(line.strip() for line in lines[:end]) or _only_signature(lines) else len(lines)
 
 
@@ -45,16 +48,26 @@ def _without_trailing_blanks(lines: list[str], end: int) -> int:
 
 def _delimited(lines: list[str], end: int) -> int:
     """The `-- ` line; other dash lines only when little follows."""
-    for at in range(end):
-        if (
-            lines[at] == "-- "
-            or _DELIMITER.fullmatch(lines[at].rstrip() + " ")
-            or _DELIMITER.fullmatch(lines[at].rstrip())
-        ):
-            few = sum(1 for line in lines[at + 1 : end] if line.strip()) <= _MOST_LINES
-            if few and max((len(line) for line in lines[at + 1 : end]), default=0) < 400:
-                return at
-    return end
+    found = end
+    written = _last_written(lines, end, _MOST_AFTER_DELIMITER)
+    for below, at in enumerate(reversed(written)):
+        exact = lines[at].rstrip() == "--"  # its space is lost in many programs
+        if below <= _MOST_LINES and len(lines[at]) > 400:
+            break
+        if exact or (below <= _MOST_LINES and _DELIMITER.fullmatch(lines[at].rstrip())):
+            found = at
+    return found
+
+
+def _last_written(lines: list[str], end: int, most: int) -> list[int]:
+    """Indexes of the last lines with something on them, in order."""
+    found: list[int] = []
+    at = end - 1
+    while at >= 0 and len(found) <= most:
+        if lines[at].strip():
+            found.append(at)
+        at -= 1
+    return found[::-1]
 
 
 def _footer(lines: list[str], end: int) -> int:
@@ -84,10 +97,11 @@ def _device(lines: list[str], end: int) -> int:
 
 def _closed(lines: list[str], end: int) -> int:
     """`Best regards,` with what follows it, when that is short and reads like a signature."""
-    written = [at for at in range(end) if lines[at].strip()]
-    for at in written[-_MOST_LINES:]:
+    first = next((at for at in range(end) if lines[at].strip()), end)
+    written = _last_written(lines, end, _MOST_LINES)
+    for at in written:
         below = [lines[i].strip() for i in written if at < i]
-        if at == written[0] or any(len(line) > 90 for line in below):
+        if at == first or any(len(line) > 90 for line in below):
             continue
         if _is_closing(lines[at]) and not any(_sentence(line) for line in below[:2]):
             return at
