@@ -24,7 +24,7 @@ def _stored(row: Any) -> StoredCalendar:
         name=row["name"],
         country=row["country"],
         version=row["version"],
-        hours=business_time.from_dict(json.loads(row["hours"])),
+        hours=business_time.from_dict(row["hours"]),
     )
 
 

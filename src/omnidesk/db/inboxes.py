@@ -40,8 +40,7 @@ _COLUMNS = ", ".join(Inbox.__dataclass_fields__)
 
 
 def _inbox(row: Any) -> Inbox:
-    values = dict(row)
-    return Inbox(**values | {"config": json.loads(values["config"]), "cursor": json.loads(values["cursor"])})
+    return Inbox(**dict(row))
 
 
 async def insert(

@@ -1,7 +1,8 @@
 """One pool of connections, and transactions on it.
 
 A transaction is always begun on asyncpg's own connection, so that hot statements (arrays and
-`unnest`) and SQLAlchemy's expressions share it: `tx.driver` and `tx.execute`.
+`unnest`) and SQLAlchemy's expressions share it: `tx.driver` and `tx.execute`. On both, a jsonb column
+reads as Python values; a jsonb parameter of the driver is JSON text.
 """
 
 import asyncio
