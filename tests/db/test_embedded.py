@@ -230,6 +230,24 @@ def test_a_second_opener_hears_who_is_in(folder: Path) -> None:
         assert later.alive()
 
 
+def test_a_forked_child_does_not_keep_the_folder(folder: Path) -> None:
+    """Such as a reader of hostile mail that outlives a killed desk by a moment."""
+    reading, writing = os.pipe()
+    with EmbeddedPostgres(folder):
+        child = os.fork()
+        if child == 0:
+            os.close(writing)
+            os.read(reading, 1)  # until the test is over
+            os._exit(0)
+    try:
+        with EmbeddedPostgres(folder) as later:
+            assert later.alive()
+    finally:
+        os.close(writing)
+        os.close(reading)
+        os.waitpid(child, 0)
+
+
 @pytest.mark.slow
 def test_the_server_ends_when_its_desk_is_killed(folder: Path) -> None:
     with another_desk(folder) as desk:

@@ -31,7 +31,8 @@ RETRY_S = 10.0  # a server that refuses to start is tried again, e.g. while an o
 READY_S = 300.0  # the longest recovery after a crash that we wait for
 STOP_S = 30.0  # for the last checkpoint
 _PR_SET_PDEATHSIG = 1  # prctl(2)
-_ready_poll_s = 0.01
+_POLL_S = 0.01
+_locks: set[int] = set()  # descriptors of the folders that this process has open
 
 
 class EmbeddedPostgres:
@@ -90,9 +91,10 @@ class EmbeddedPostgres:
             with contextlib.suppress(OSError):
                 self._socket.rmdir()
             self._socket = None
-        if self._lock is not None:
+        if self._lock in _locks:
+            _locks.remove(self._lock)
             os.close(self._lock)
-            self._lock = None
+        self._lock = None
 
     def alive(self) -> bool:
         """Is the server's process there? A server that died may be started again."""
@@ -171,7 +173,17 @@ def _lock(path: Path) -> int:
         raise FolderInUse(f"{path.parent} is open in another desk, process {holder}: stop that one first") from None
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    _locks.add(lock)
     return lock
+
+
+def _let_go() -> None:
+    """In a forked child: a lock lasts until its last copy is closed, and ours must not outlive us."""
+    while _locks:
+        os.close(_locks.pop())
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 def _tied_to(parent: int) -> Callable[[], None]:
@@ -252,7 +264,7 @@ def _ready(server: subprocess.Popen[bytes], data: Path) -> bool:
                 return True
         if time.monotonic() > until:
             raise EmbeddedError(f"PostgreSQL is not ready after {READY_S:.0f} s")
-        time.sleep(_ready_poll_s)
+        time.sleep(_POLL_S)
     return False
 
 

@@ -121,6 +121,9 @@ def initialise(layout: Layout, user: ServerUser, bin_folder: Path) -> None:
         for path in (new, *new.rglob("*")):
             os.chown(path, user.uid, user.gid, follow_symlinks=False)
     new.rename(layout.data)
+    top = os.open(layout.top, os.O_RDONLY)
+    os.fsync(top)
+    os.close(top)
 
 
 def _must(done: subprocess.CompletedProcess[str], what: str) -> None:
