@@ -56,7 +56,7 @@ def is_separator(texts: list[str], at: int) -> bool:
     if inner and (phrases.ORIGINALS.match(inner) or inner.lower() == "original"):
         return True
     if inner or phrases.ORIGINALS.fullmatch(texts[at].strip(" :*_")):
-        return header_block(texts, next_text(texts, at))
+        return header_block(texts, next_text(texts, at)) > 0
     return False
 
 
@@ -70,8 +70,9 @@ def _inner(text: str) -> str:
     return found[1].strip() if found else ""
 
 
-def header_block(texts: list[str], at: int) -> bool:
-    """Do From, Sent, To, Subject … of an earlier mail start at this line?"""
+def header_block(texts: list[str], at: int) -> int:
+    """How many lines From, Sent, To, Subject … of an earlier mail take from this line on; 0 when they are none."""
+    start = last = at
     kinds: list[str] = []
     values: list[str] = []
     strong = misses = 0
@@ -82,13 +83,14 @@ def header_block(texts: list[str], at: int) -> bool:
             values.append(value)
             strong += label in phrases.STRONG_LABELS
             misses = 0
+            last = at
         elif not kinds:
-            return False
+            return 0
         else:
             misses += 1  # a long list of recipients goes on; or an empty line between headers
             values.append(texts[at][:200])
         at += 1
-    return _is_header_block(kinds, strong, " ".join(values))
+    return last + 1 - start if _is_header_block(kinds, strong, " ".join(values)) else 0
 
 
 def _is_header_block(kinds: list[str], strong: int, text: str) -> bool:
@@ -133,7 +135,7 @@ def is_attribution(lines: list[str], *, quoted_below: bool) -> bool:
 
     More is asked of several lines (they must start like one) and when nothing below is marked.
     """
-    text = " ".join(line.strip() for line in lines).strip(" \t*_-–—=")
+    text = " ".join(line.strip() for line in lines).replace("< ", "<").strip(" \t*_-–—=")
     lowered = text.lower()
     ends = lowered.endswith((":", "："))
     bare = lowered.rstrip(" :：-")

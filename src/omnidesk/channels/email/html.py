@@ -230,9 +230,9 @@ class _Writer:
         return len(self._lines)
 
     def open(self, name: str, attributes: dict[str, str]) -> None:
-        if name in _BLOCKS:
-            self._break(airy=name in _AIRY)
         rest, quotes, signs = _meaning(name, attributes)
+        if name in _BLOCKS or rest or quotes or signs:
+            self._break(airy=name in _AIRY)
         self._rest_quoted |= rest
         if name == "br":
             self._newline()
@@ -255,6 +255,8 @@ class _Writer:
             self._break(airy=name in _AIRY)
         while self._open:  # the output of nh3 is well-formed: this is one step
             tag, quotes, signs = self._open.pop()
+            if quotes or signs:
+                self._break(airy=False)
             self._quoted -= quotes
             self._signed -= signs
             self._pre -= tag == "pre"

@@ -228,27 +228,35 @@ _FOR = (
     r"o2|vodafone|"
     r"мобильн\w+ \w+|андроид\w*|айфон\w*))?"
 )
+_SENT = (
+    r"(?:sent (?:from|via|with|by|using)|sent out from|gesendet (?:von|mit|über|aus)|envoyé (?:de|depuis|à partir de|avec|par|via)|"
+    r"enviado (?:desde|con|do|a partir do|de|pelo|via)|inviato (?:da|dal|con|tramite)|verzonden (?:vanaf|met|via|vanuit|van|door)|"
+    r"verstuurd vanaf|skickat (?:från|med)|skickades från|sendt (?:fra|med|via)|lähetetty|wysłan[eoay] (?:z|za pomocą|przez|ze)|"
+    r"wysłano (?:z|za pomocą|ze)|odesláno (?:z|pomocí|ze)|odoslané z(?:o)?|küldve|elküldve|trimis (?:de pe|din|prin)|gönderen|"
+    r"отправлено (?:с|из|со|через|при помощи|с помощью|от)|послано (?:с|из)|отправил\w* (?:с|из)|написано (?:с|на)|"
+    r"надіслано (?:з|із|зі|за допомогою)|відправлено (?:з|із|зі)|изпратено от|εστάλη από|στάλθηκε από|נשלח מ|أرسلت من|مرسل من|"
+    r"تم الإرسال من|ส่งจาก|được gửi từ|đã gửi từ|dikirim dari|poslano (?:z|s|iz)|saadetud|išsiųsta iš|nosūtīts no)"
+)
+_GET = (
+    r"(?:get|downloaded?|скачать|установить|télécharge[rz]|descargar?|baixar?|holen sie sich|hol dir|ottieni|obtener|obter|obtenir|"
+    r"pobierz|загрузить|загрузите|outlook voor)"
+)
 SENT_FROM = re.compile(
-    r"[-–—*_ ]{0,3}(?:sent (?:from|via|with|by|using)|get|sent out from|gesendet (?:von|mit|über|aus)|"
-    r"von (?:meinem|mein) .{1,30} gesendet|envoyé (?:de|depuis|à partir de|avec|par|via)|télécharg\w+|"
-    r"enviado (?:desde|con|do|a partir do|de|pelo|via)|"
-    r"inviato (?:da|dal|con|tramite)|verzonden (?:vanaf|met|via|vanuit|van|door)|verstuurd vanaf|skickat (?:från|"
-    r"med)|skickades från|sendt (?:fra|med|via)|lähetetty|wysłan[eoay] (?:z|za pomocą|przez|ze)|wysłano (?:z|"
-    r"za pomocą|ze)|odesláno (?:z|pomocí|ze)|"
-    r"odoslané z(?:o)?|küldve|elküldve|trimis (?:de pe|din|prin)|gönderen|отправлено (?:с|из|со|через|при помощи|"
-    r"с помощью|от)|послано (?:с|из)|отправил\w* (?:с|из)|написано (?:с|на)|надіслано (?:з|із|зі|за допомогою)|"
-    r"відправлено (?:з|із|зі)|изпратено от|"
-    r"εστάλη από|στάλθηκε από|נשלח מ|أرسلت من|مرسل من|تم الإرسال من|ส่งจาก|được gửi từ|đã gửi từ|dikirim dari|"
-    r"poslano (?:z|s|iz)|saadetud|išsiųsta iš|nosūtīts no|downloaded?|скачать|установить|télécharger|descargar?|"
-    r"baixar?|holen sie sich|hol dir|ottieni|obtener|obter|obtenir|pobierz|"
-    r"загрузить|загрузите|outlook voor)[ \u00a0:]?[ \u00a0]?"
+    r"[-–—*_ ]{0,3}(?:" + _SENT + "|" + _GET + r")[ \u00a0:]?[ \u00a0]?"
     + _DEVICES + _DEVICE_TAIL + _FOR
     + r"(?:[ \u00a0]?[<(\[]\S{1,300}[>)\]])?(?:[.!]|, (?:please |so )?(?:excuse|pardon|sorry|forgive)[\w ,.'’-]{0,60}|[ \u00a0](?:gesendet|geschickt|verzonden|gönderildi|küldve|lähetetty|küldtem|üzerinden gönderildi))?[ \u00a0]*",
     re.IGNORECASE,
 )  # fmt: skip
+SENT_START = re.compile(r"[-–—*_ ]{0,3}" + _SENT + r"\b", re.IGNORECASE)
+DEVICE = re.compile(
+    r"\b(?:i(?:phon|pad|pod|os)|android|galaxy|samsung|huawei|xiaomi|redmi|honor|nokia|blackberry|smartphone|outlook|mail|gmail|yahoo|"
+    r"proton|tutanota|thunderbird|yandex|windows|mobile|handy|телефон|смартфон|айфон|планшет|яндекс|почт|мобильн|устройств|телефону|"
+    r"телефона|gmx|web\.de|t-mobile|verizon|tablet|app\b)",
+    re.IGNORECASE,
+)
 SENT_FROM_OTHER = re.compile(
     r"(?:von (?:meinem|mein|unterwegs)[\w \-]{0,30} gesendet\.?|iphone(?:sta|lla|ista|'?umdan|"
-    r"-?omról)? (?:lähetetty|gönderildi|küldve)\.?|iphone'?umdan gönderildi\.?|lähetetty iphonesta\.?|"
+    r"-?omról)? (?:lähetetty|gönderildi|küldve)\.?|iphone['’]?umdan gönderildi\.?|lähetetty iphonesta\.?|"
     r"iphone(?:から|より)送信|(?:私の)?\w{0,20}(?:から|より)送信(?:されました)?|发自我的\s?[\w ]{1,30}|從我的\s?[\w ]{1,30}\s?傳送|"
     r"發自我的\s?[\w ]{1,30}|来自我的\s?[\w ]{1,30}|나의 \w+에서 보냄|내 \w+에서 보냄|iphone에서 보냄|"
     r"sent from (?:a|an|my|the) [\w \-'’]{1,60}|via mobile|sent via mobile|sent from mobile|mobile mail|"

@@ -50,14 +50,15 @@ def _history(lines: list[Line], forwarded: bool) -> list[bool]:
         if not texts[at].strip():
             at += 1
             continue
-        if attribution.is_forward(texts[at]) and not texts[at].lstrip().startswith(">"):
+        if attribution.is_forward(texts[at]) and _stands_alone(lines, old, at):
             return _forward(old, at)
-        end = _announced(texts, old, at, forwarded)
-        if end > at:
-            old[at:end] = [True] * (end - at)
-            at = end
-        else:
-            at += 1
+        block = 0 if old[at] else attribution.header_block(texts, at)
+        if block and (forwarded or _nothing_above(texts, old, at)):
+            at += block
+            continue
+        end = len(texts) if block else _announced(texts, old, at, forwarded)
+        old[at:end] = [True] * (end - at)
+        at = max(end, at + 1)
     return _with_rules(texts, old)
 
 
@@ -68,6 +69,16 @@ def _with_rules(texts: list[str], old: list[bool]) -> list[bool]:
             above = _with_rule_above(texts, at)
             old[above:at] = [True] * (at - above)
     return old
+
+
+def _stands_alone(lines: list[Line], old: list[bool], at: int) -> bool:
+    """A forward's marker that is not itself part of older history."""
+    if lines[at].text.lstrip().startswith(">"):
+        return False
+    above = at - 1
+    while above >= 0 and not lines[above].text.strip():
+        above -= 1
+    return not old[at] or above < 0 or not old[above]
 
 
 def _forward(old: list[bool], at: int) -> list[bool]:
@@ -83,8 +94,6 @@ def _announced(texts: list[str], old: list[bool], at: int, forwarded: bool) -> i
         return len(texts)
     if not forwarded and attribution.is_separator(texts, at):
         return len(texts)
-    if attribution.header_block(texts, at):
-        return at if forwarded or _nothing_above(texts, old, at) else len(texts)
     for count in attribution.spans(texts, old, at):
         after = attribution.next_text(texts, at + count - 1)
         if attribution.is_attribution(texts[at : at + count], quoted_below=after < len(old) and old[after]):

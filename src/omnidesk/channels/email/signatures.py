@@ -10,6 +10,11 @@ _ROUNDS = 6  # a list's footer below a device line below a name below a closing 
 _DELIMITER = re.compile(r"(?:--|—|–|-- -|- -|__|\* \* \*) ?")
 _FOOTER_RULE = re.compile(r"[_=-]{20,}[ \t]*")
 _NAME = re.compile(r"[^\W\d_][\w.'’-]*,?(?:[ \u00a0][^\W\d_][\w.'’-]*\.?,?){0,3}")
+_END = r"[ ,.!;:–—-]{0,4}"
+_CLOSING_LINE = re.compile(
+    rf"(?:{phrases.CLOSINGS.pattern})(?:{_END}|[ ]?[,.!–—-][ ]{{0,2}}{_NAME.pattern}{_END})", re.IGNORECASE
+)
+_THANKS_LINE = re.compile(rf"(?:{phrases.THANKS.pattern}){_END}", re.IGNORECASE)
 _FULL_NAME = re.compile(r"[A-ZА-ЯЁÀ-Þ][\w.'’-]{1,20}(?: [A-ZА-ЯЁÀ-Þ][\w.'’-]{0,20}){1,2}")
 _DASHED_NAME = re.compile(r"[-–—/~][ ]?[A-ZА-ЯЁÀ-Þ][\w.'’-]{1,20}(?: [A-ZА-ЯЁÀ-Þ][\w.'’-]{0,20}){0,2}")
 
@@ -88,11 +93,27 @@ def _device(lines: list[str], end: int) -> int:
     if end == 0:
         return end
     text = lines[end - 1].strip().strip("*_")
-    if len(text) > 400 or not (phrases.SENT_FROM.fullmatch(text) or phrases.SENT_FROM_OTHER.fullmatch(text)):
+    if len(text) > 400 or not (_says_device(text) or (_own_paragraph(lines, end - 1) and _speaks_of_device(text))):
         return end
     if end >= 3 and not lines[end - 3].strip() and _FULL_NAME.fullmatch(lines[end - 2].strip()):
         return end - 2  # the author's name stands directly above
     return end - 1
+
+
+def _says_device(text: str) -> bool:
+    return bool(phrases.SENT_FROM.fullmatch(text) or phrases.SENT_FROM_OTHER.fullmatch(text))
+
+
+def _own_paragraph(lines: list[str], at: int) -> bool:
+    return at == 0 or not lines[at - 1].strip() or bool(_DELIMITER.fullmatch(lines[at - 1].strip()))
+
+
+def _speaks_of_device(text: str) -> bool:
+    """`Sent …` with a device in it that is not on the list; only trusted as a paragraph of its own."""
+    start = phrases.SENT_START.match(text)
+    return bool(
+        start and len(text.split()) <= 12 and not text.endswith("?") and phrases.DEVICE.search(text, start.end() - 1)
+    )
 
 
 def _closed(lines: list[str], end: int) -> int:
@@ -119,19 +140,12 @@ def _closed(lines: list[str], end: int) -> int:
 def _is_closing(line: str) -> bool:
     """Only a closing, or a closing and a name on the same line."""
     text = line.strip().strip("*_").strip()
-    found = phrases.CLOSINGS.match(text) if len(text) <= 90 else None
-    if not found:
-        return False
-    tail = text[found.end() :].strip()
-    if not tail.strip(",.!;:-–— "):
-        return True
-    return tail[0] in ",.!-–—" and bool(_NAME.fullmatch(tail.strip(",.!;:-–— ")))
+    return len(text) <= 90 and bool(_CLOSING_LINE.fullmatch(text))
 
 
 def _is_thanks(line: str) -> bool:
     text = line.strip().strip("*_").strip()
-    found = phrases.THANKS.match(text) if len(text) <= 60 else None
-    return bool(found) and not text[found.end() :].strip(",.!;:-–— ")  # type: ignore[union-attr]
+    return len(text) <= 60 and bool(_THANKS_LINE.fullmatch(text))
 
 
 def _sentence(line: str) -> bool:
