@@ -114,7 +114,7 @@ async def claim_lanes(
              CROSS JOIN LATERAL (
                    SELECT count(*) AS n FROM (
                        SELECT 1 FROM arrivals WHERE arrivals.lane = lanes.lane AND state = 'new' LIMIT $2
-                   ) AS some
+                   ) AS few
              ) AS waiting
              WHERE lanes.until < clock_timestamp() AND ($4::int2 IS NULL OR lanes.lane = $4)
         ), wanted AS (

@@ -25,8 +25,6 @@ class KnownRef:
     message_id: UUID
     conversation_id: UUID | None
     direction: str
-    text: str
-    html: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +67,7 @@ async def find_refs(tx: Tx, keys: Sequence[tuple[str, str]]) -> list[KnownRef]:
         return []
     rows = await tx.driver.fetch(
         """
-        SELECT r.realm, r.external_id, r.variant, r.digest, m.id AS message_id, m.conversation_id, m.direction,
-               m.text, m.html
+        SELECT r.realm, r.external_id, r.variant, r.digest, m.id AS message_id, m.conversation_id, m.direction
           FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[])) AS k (realm, external_id)
           JOIN message_refs r USING (realm, external_id)
           JOIN messages m ON m.id = r.message_id
@@ -257,16 +254,17 @@ async def group_messages(tx: Tx, groups: Sequence[tuple[UUID, str]]) -> dict[tup
     return {(row["conversation_id"], row["group_key"]): row["id"] for row in rows}
 
 
-async def heard(tx: Tx, rows: Sequence[tuple[UUID, str, datetime | None, datetime | None, datetime]]) -> None:
-    """Tickets after a person wrote: (id, status, waiting since, resolved at, when it was said)."""
+async def heard(tx: Tx, rows: Sequence[tuple[UUID, str, datetime | None, datetime | None, datetime, str]]) -> None:
+    """Tickets after a person wrote: (id, status, waiting since, resolved at, said at, new facts as JSON)."""
     if rows:
         await tx.driver.execute(
             """
             UPDATE tickets AS t
                SET status = h.status, waiting_since = h.waiting_since, resolved_at = h.resolved_at,
-                   last_inbound_at = greatest(t.last_inbound_at, h.at), updated_at = now(), version = t.version + 1
-              FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[])
-                   AS h (id, status, waiting_since, resolved_at, at)
+                   last_inbound_at = greatest(t.last_inbound_at, h.at), facts = t.facts || h.facts::jsonb,
+                   updated_at = now(), version = t.version + 1
+              FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[])
+                   AS h (id, status, waiting_since, resolved_at, at, facts)
              WHERE t.id = h.id
             """,
             *(list(column) for column in zip(*rows, strict=True)),

@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 import json
 import re
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,8 +19,8 @@ import structlog
 from omnidesk.db import arrivals, inboxes
 from omnidesk.db.arrivals import LANES, NewArrival
 from omnidesk.db.session import Database, is_away
+from omnidesk.desk.new_ids import new_id
 from omnidesk.desk.vault import Vault
-from omnidesk.domain import ids
 from omnidesk.domain.errors import Refused, Unavailable
 from omnidesk.domain.messages import Arrival
 
@@ -137,7 +136,7 @@ def sealed(vault: Vault, inbox_id: UUID, arrival: Arrival, now: datetime) -> New
     """The journal's row for an arrival: keys made short and clean, lane chosen, body encrypted."""
     order_key = clean_key(arrival.order_key)
     return NewArrival(
-        id=ids.uuid7(int(now.timestamp() * 1000), secrets.token_bytes(10)),
+        id=new_id(now),
         inbox_id=inbox_id,
         dedupe_key=clean_key(arrival.dedupe_key),
         order_key=order_key,

@@ -31,6 +31,7 @@ class Opened:
 
     inbox: Inbox
     manifest: base.Manifest
+    config: base.InboxConfig
     channel: Any
 
 
@@ -56,7 +57,8 @@ class Channels:
         self, db: Database, vault: Vault, http: httpx.AsyncClient, *, domain: str = "", fresh_s: float = 1.0
     ) -> None:
         self.manifests = base.manifests()
-        self._db, self._vault, self._http, self._domain, self._fresh_s = db, vault, http, domain, fresh_s
+        self.domain = domain
+        self._db, self._vault, self._http, self._fresh_s = db, vault, http, fresh_s
         self._opened: dict[UUID, Opened] = {}
         self._addresses: dict[str, UUID] = {}
         self._read_at = float("-inf")
@@ -105,17 +107,21 @@ class Channels:
         self._opened = opened
         self._read_at = time.monotonic()
 
+    def config_of(self, inbox: Inbox) -> dict[str, Any]:
+        """The whole config, secrets opened: for the channel alone."""
+        return {**inbox.config, **unsealed(self._vault, inbox.secrets)}
+
     def open(self, inbox: Inbox) -> Opened:
         """Build the channel of an inbox, whether it is stored or only tried."""
         manifest = self.manifests[inbox.channel]
-        config = manifest.config.model_validate({**inbox.config, **unsealed(self._vault, inbox.secrets)})
+        config = manifest.config.model_validate(self.config_of(inbox))
         tools = base.Tools(
             http=self._http,
             inbox_id=ids.encode("inbox", inbox.id),
             addresses=tuple(sorted(self._addresses)),
-            domain=self._domain,
+            domain=self.domain,
         )
-        return Opened(inbox, manifest, manifest.build(config, tools))
+        return Opened(inbox, manifest, config, manifest.build(config, tools))
 
 
 def _same_settings(one: Inbox, other: Inbox) -> bool:

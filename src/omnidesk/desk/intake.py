@@ -1,0 +1,318 @@
+"""Intake: from arrivals to tickets, messages, promises and events, one transaction a batch.
+
+1. lease free lanes, as many as fill a batch, and take their arrivals (attempts raised and committed);
+2. read them outside any transaction;
+3. in one short transaction: are the lanes still ours? look up, land, write, conclude, free the lanes.
+
+Lock order: lanes, identities, contacts, tickets, conversations.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import structlog
+
+from omnidesk.db import arrivals, deliveries, events, timers
+from omnidesk.db import intake as statements
+from omnidesk.db.arrivals import Lane, Waiting
+from omnidesk.db.listen import Listener
+from omnidesk.db.session import Database, Tx, is_away
+from omnidesk.desk import loops, opening, settle, setup
+from omnidesk.desk.accept import Door, clean_key
+from omnidesk.desk.inboxes import Channels
+from omnidesk.desk.landing import Known, Landing, Read, waits_for
+from omnidesk.desk.new_ids import new_id
+from omnidesk.desk.reading import Reader
+from omnidesk.desk.setup import Setup
+from omnidesk.domain import ids
+from omnidesk.domain.events import Event, EventType
+from omnidesk.domain.messages import Address, Arrival, Bounce, Deleted, Echo, Edited, Inbound, Receipt
+
+log = structlog.get_logger()
+
+BATCH = 200
+BATCH_BYTES = 8_000_000
+SETUP_FRESH_S = 1.0
+INLINE_WAIT_S = 2.0
+
+
+class LostLanes(Exception):
+    """Our lease lapsed while we worked: somebody else has the lanes now, and nothing of ours was written."""
+
+
+class Moved(Exception):
+    """A merge moved a conversation between our look-up and our locks: look again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed:
+    """What became of an arrival that was worked on at once; `new`: nobody came to it in time."""
+
+    arrival_id: UUID
+    state: str
+    ticket_id: UUID | None = None
+    error: str | None = None
+
+
+class Intake:
+    """Turns arrivals into tickets; any number may run, in any number of processes."""
+
+    def __init__(self, db: Database, door: Door, channels: Channels, reader: Reader) -> None:
+        self._db, self._door, self._channels, self._reader = db, door, channels, reader
+        self._setup: Setup | None = None
+        self._setup_at = float("-inf")
+        self.batches = 0
+
+    async def run(self, stop: asyncio.Event, listener: Listener | None = None, *, flights: int = 2) -> None:
+        """Work until `stop`, with some batches in flight at once: one reads while the other writes."""
+        loop = [loops.keep(f"intake-{n}", stop, self._some, listener=listener) for n in range(flights)]
+        await asyncio.gather(*loop)
+
+    async def _some(self) -> bool:
+        return await self.once() > 0
+
+    async def once(self, *, only_lane: int | None = None) -> int:
+        """One batch; how many arrivals got their verdict."""
+        holder = uuid4()
+        async with self._db.transaction() as tx:
+            lanes = await arrivals.claim_lanes(tx, holder, limit=BATCH, only=only_lane)
+        if not lanes:
+            return 0
+        async with self._db.transaction() as tx:  # a second statement: it must see what the claim waited for
+            batch = await arrivals.take(tx, lanes, limit=BATCH, max_bytes=BATCH_BYTES)
+        try:
+            return await self._work(holder, lanes, batch)
+        except LostLanes:
+            log.warning("intake.lost_lanes", lanes=len(lanes))
+            return 0
+        except BaseException as error:
+            await self._give_back(holder, lanes, batch, counts=not isinstance(error, asyncio.CancelledError))
+            raise
+
+    async def _work(self, holder: UUID, lanes: Sequence[Lane], batch: Sequence[Waiting]) -> int:
+        renewing = asyncio.create_task(self._renew(holder, lanes))
+        try:
+            read = await self._reader.read(batch, now=datetime.now(UTC))
+            unread = [waiting.id for waiting in batch[len(read) :]]
+            landing = await self._write(holder, lanes, read, unread)
+        finally:
+            renewing.cancel()
+            with suppress(asyncio.CancelledError):
+                await renewing
+        self.batches += 1
+        return len(landing.rows.verdicts)
+
+    async def _renew(self, holder: UUID, lanes: Sequence[Lane]) -> None:
+        """A slow reader keeps its lanes while it lives; a frozen one loses them."""
+        while True:
+            await asyncio.sleep(arrivals.LEASE_S / 3)
+            with suppress(Exception):
+                async with self._db.connection() as tx:
+                    await arrivals.renew_lanes(tx, holder, lanes)
+
+    async def _give_back(self, holder: UUID, lanes: Sequence[Lane], batch: Sequence[Waiting], *, counts: bool) -> None:
+        """Free the lanes after a failure; being stopped, or a database that was away, is nobody's fault."""
+        with suppress(Exception):
+            async with self._db.transaction() as tx:
+                if await arrivals.still_ours(tx, holder, lanes):
+                    if not counts:
+                        await arrivals.give_back(tx, [waiting.id for waiting in batch])
+                    await arrivals.release_lanes(tx, holder, lanes)
+
+    # --- writing --------------------------------------------------------------------------------------
+
+    async def _write(
+        self, holder: UUID, lanes: Sequence[Lane], read: Sequence[Read], unread: Sequence[UUID]
+    ) -> Landing:
+        setup_now = await self._desk()
+
+        async def work(tx: Tx) -> Landing:
+            if not await arrivals.still_ours(tx, holder, lanes):
+                raise LostLanes
+            now = datetime.now(UTC)
+            landing = Landing(setup_now, await self._known(tx, read, now), now=now)
+            for one in read:
+                landing.land(one)
+            await self._store(tx, landing)
+            if unread:
+                await arrivals.give_back(tx, unread)
+            await arrivals.conclude(tx, landing.rows.verdicts)
+            await arrivals.release_lanes(tx, holder, lanes)
+            return landing
+
+        for _ in range(5):
+            with suppress(Moved):
+                return await self._db.repeating(work)
+        raise Moved
+
+    async def _desk(self) -> Setup:
+        """Queues, calendars and addresses, read again after a second."""
+        if self._setup is None or time.monotonic() - self._setup_at > SETUP_FRESH_S:
+            async with self._db.connection() as tx:
+                self._setup = await setup.read(
+                    tx, own_addresses=self._channels.own_addresses, domain=self._channels.domain
+                )
+            self._setup_at = time.monotonic()
+        return self._setup
+
+    async def _known(self, tx: Tx, read: Sequence[Read], now: datetime) -> Known:
+        """Everything that the batch may touch, each kind in one statement, in the order of the locks."""
+        wanted = _wanted(read)
+        people = await statements.identify(
+            tx, [(new_id(now), new_id(now), person, spoken) for person, spoken in wanted.people.values()]
+        )
+        refs = await statements.find_refs(tx, sorted(wanted.refs))
+        found = await statements.find_conversations(
+            tx,
+            ids=sorted({ref.conversation_id for ref in refs if ref.conversation_id}),
+            tokens=sorted(wanted.tokens),
+            threads=sorted(wanted.threads),
+            numbers=sorted(wanted.numbers),
+        )
+        tickets = await statements.lock_tickets(tx, sorted({conversation.ticket_id for conversation in found}))
+        conversation_ids = sorted({conversation.id for conversation in found})
+        if conversation_ids:
+            now_at = await statements.tickets_of(tx, conversation_ids)
+            if any(now_at[conversation.id] != conversation.ticket_id for conversation in found):
+                raise Moved
+        known = Known(
+            refs={},
+            conversations={conversation.id: conversation for conversation in found},
+            by_token={c.named: c.id for c in found if c.via == 1},
+            by_thread={(c.inbox_id, c.named): c.id for c in found if c.via == 3},
+            by_number={c.named: c.id for c in found if c.via == 4},
+            participants=await statements.participants(tx, conversation_ids) if conversation_ids else {},
+            identities=people,
+            tickets=tickets,
+            groups=await statements.group_messages(
+                tx, [(conversation, group) for conversation in conversation_ids for group in sorted(wanted.groups)]
+            ),
+        )
+        for ref in refs:
+            known.refs.setdefault((ref.realm, ref.external_id), []).append(ref)
+        return known
+
+    async def _store(self, tx: Tx, landing: Landing) -> None:
+        """Write the rows, parents before children."""
+        rows, now = landing.rows, landing.now
+        sequences = await statements.draw_numbers(tx, len(rows.drafts)) if rows.drafts else []
+        opened = opening.open_tickets(rows.drafts, sequences, landing.setup, now=now)
+        await statements.TICKETS.insert(tx, opened.tickets)
+        await statements.LINKS.insert(tx, rows.links)
+        await statements.heard(
+            tx,
+            [
+                (key, t.ticket.status, t.ticket.waiting_since, t.ticket.resolved_at, at, statements.as_json(facts))
+                for key, (t, at, facts) in sorted(rows.heard.items())
+            ],
+        )
+        await statements.CONVERSATIONS.insert(tx, rows.conversations)
+        await statements.heard_in(tx, sorted(rows.heard_in.items()))
+        await statements.PARTICIPANTS.insert(
+            tx,
+            [(conversation, identity, role) for (conversation, identity), role in sorted(rows.participants.items())],
+            conflict="ON CONFLICT DO NOTHING",
+        )
+        await statements.MESSAGES.insert(tx, rows.messages)
+        await statements.REFS.insert(tx, rows.refs)
+        await statements.FILES.insert(tx, sorted(rows.files.items()), conflict="ON CONFLICT DO NOTHING")
+        await statements.ATTACHMENTS.insert(tx, rows.attachments)
+        await statements.DECISIONS.insert(tx, opened.decisions)
+        await deliveries.add(tx, opened.posts)
+        await statements.PROMISES.insert(tx, opened.promises)
+        await timers.set(tx, opened.timers)
+        await statements.count_acks(tx, [(identity, *counted) for identity, counted in sorted(opened.acks.items())])
+        await statements.edit_messages(tx, rows.edits)
+        await statements.delete_messages(tx, rows.deletions, now)
+        if rows.reports:
+            await settle.report(tx, rows.reports)
+        if rows.refs:
+            await arrivals.wake_overtaken(tx, [waits_for(realm, external) for realm, external, *_ in rows.refs])
+        parked = [
+            Event(type=EventType.ARRIVAL_PARKED, subject_id=verdict.id, data={"state": verdict.state})
+            for verdict in rows.verdicts
+            if verdict.state in {"failed", "unreadable", "held"}
+        ]
+        await events.record(tx, [*rows.events, *opened.events, *parked])
+
+    # --- at once --------------------------------------------------------------------------------------
+
+    async def submit(self, inbox_id: UUID, arrival: Arrival, *, wait_s: float = INLINE_WAIT_S) -> Landed:
+        """Store an arrival and work on it at once, with the same function that the worker uses.
+
+        Waits for its lane for a moment; `state` is still `new` when others hold it longer. Raises Unavailable.
+        """
+        stored = await self._door.accept(inbox_id, [arrival])
+        async with self._db.connection() as tx:
+            journal = (
+                await arrivals.read(tx, stored[0])
+                if stored
+                else await arrivals.find(tx, inbox_id, clean_key(arrival.dedupe_key))
+            )
+        assert journal is not None
+        until = time.monotonic() + wait_s
+        while journal.state == "new" and time.monotonic() < until:
+            try:
+                worked = await self.once(only_lane=journal.lane)
+            except Exception as error:  # the arrival is safe: the worker comes to it, and says what is wrong
+                if not is_away(error):
+                    log.error(
+                        "intake.inline_failed", arrival_id=ids.encode("arrival", journal.id), **loops.trace(error)
+                    )
+                break
+            async with self._db.connection() as tx:
+                journal = await arrivals.read(tx, journal.id) or journal
+            if journal.state == "new" and not worked:
+                await asyncio.sleep(0.02)  # somebody else holds the lane
+        return Landed(
+            arrival_id=journal.id,
+            state=journal.state,
+            ticket_id=journal.ticket_id,
+            error=journal.error or journal.reason,
+        )
+
+
+@dataclass(slots=True)
+class _Wanted:
+    people: dict[tuple[str, str, str], tuple[Address, str | None]]
+    refs: set[tuple[str, str]]
+    tokens: set[str]
+    threads: set[tuple[UUID, str]]
+    numbers: set[str]
+    groups: set[str]
+
+
+def _wanted(read: Sequence[Read]) -> _Wanted:
+    """What the items of a batch name: people, messages, tokens, threads, numbers."""
+    wanted = _Wanted({}, set(), set(), set(), set(), set())
+    for one in read:
+        for item, extras in one.items:
+            match item:
+                case Inbound():
+                    for person in (item.sender, *item.participants):
+                        spoken = extras.language if person is item.sender else None
+                        known = wanted.people.get(person.key)
+                        if known is None or not known[1]:
+                            wanted.people[person.key] = (person, spoken)
+                    wanted.refs |= {(ref.realm, ref.external_id) for ref in (item.ref, *item.references)}
+                    wanted.tokens |= set(item.tokens)
+                    wanted.numbers |= set(item.numbers)
+                    wanted.threads.add((one.arrival.inbox_id, item.thread_key))
+                    if item.group_key:
+                        wanted.groups.add(item.group_key)
+                case Edited() | Deleted():
+                    wanted.refs.add((item.ref.realm, item.ref.external_id))
+                case Receipt():
+                    if item.ref:
+                        wanted.refs.add((item.ref.realm, item.ref.external_id))
+                case Echo():
+                    wanted.refs.add((item.ref.realm, item.ref.external_id))
+                    wanted.threads.add((one.arrival.inbox_id, item.thread_key))
+                case Bounce():
+                    wanted.refs |= {(ref.realm, ref.external_id) for ref in item.references}
+    return wanted

@@ -1,0 +1,169 @@
+"""A new ticket's first rows: its number, why it is in its queue, the acknowledgement and the promise in it."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from omnidesk.channels import base
+from omnidesk.db.deliveries import Post
+from omnidesk.db.intake import as_json
+from omnidesk.db.replies import Person
+from omnidesk.desk import acknowledge, reply
+from omnidesk.desk.acknowledge import Acknowledgement
+from omnidesk.desk.landing import Draft
+from omnidesk.desk.new_ids import new_id
+from omnidesk.desk.setup import Setup
+from omnidesk.domain import numbers, tokens
+from omnidesk.domain.events import Event, EventType
+from omnidesk.domain.messages import Author
+
+ACKS_AN_HOUR = 3
+"""At most so many acknowledgements to one identity: two robots that write to each other soon fall silent."""
+
+
+@dataclass(slots=True)
+class Opened:
+    """The rows, table by table."""
+
+    tickets: list[tuple[Any, ...]] = field(default_factory=list)
+    decisions: list[tuple[Any, ...]] = field(default_factory=list)
+    posts: list[Post] = field(default_factory=list)
+    promises: list[tuple[Any, ...]] = field(default_factory=list)
+    timers: list[tuple[str, UUID, datetime]] = field(default_factory=list)
+    acks: dict[UUID, tuple[int, datetime]] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+
+
+def open_tickets(drafts: Sequence[Draft], sequences: Sequence[int], setup: Setup, *, now: datetime) -> Opened:
+    """The rows of a batch's new tickets, numbered from the sequence's next values."""
+    rows = Opened()
+    for draft, sequence in zip(drafts, sequences, strict=True):
+        number = numbers.make(sequence, setup.number_key)
+        rows.tickets.append(_ticket(draft, number))
+        rows.decisions.append(
+            (new_id(now), draft.id, "queued", draft.because["reason"], setup.policy_version, as_json(draft.because))
+        )
+        if _wants_acknowledgement(draft, setup):
+            _acknowledge(rows, draft, number, setup, now)
+    return rows
+
+
+def _ticket(draft: Draft, number: str) -> tuple[Any, ...]:
+    assert draft.read.opened is not None
+    inbox, ticket = draft.read.opened.inbox, draft.ticket
+    return (
+        *(
+            draft.id,
+            number,
+            ticket.status,
+            draft.subject,
+            draft.extras.urgency,
+            draft.language,
+            inbox.channel,
+            inbox.id,
+        ),
+        *(draft.requester.id, draft.queue.id, ticket.waiting_since, as_json(draft.facts)),
+        *(draft.last_inbound_at, draft.read.arrival.received_at, draft.last_inbound_at),
+    )
+
+
+def _wants_acknowledgement(draft: Draft, setup: Setup) -> bool:
+    """Not to robots, not to those who asked for quiet, not to a forged sender, not for what a person released."""
+    inbound, opened = draft.inbound, draft.read.opened
+    assert opened is not None
+    return (
+        opened.inbox.acknowledge
+        and isinstance(opened.channel, base.Answering)
+        and not (inbound.automatic or inbound.quiet or inbound.suspicious or draft.read.arrival.released)
+        and draft.requester.unreachable_at is None
+        and inbound.private
+        and inbound.sender.address not in setup.own_addresses
+    )
+
+
+def _acknowledge(rows: Opened, draft: Draft, number: str, setup: Setup, now: datetime) -> None:
+    known = rows.acks.get(draft.requester.id, (draft.requester.acks, draft.requester.acks_since))
+    counted = acknowledge.within_budget(*known, now, most=ACKS_AN_HOUR)
+    if counted is None:
+        return
+    rows.acks[draft.requester.id] = counted
+    said = acknowledge.compose(
+        name=draft.inbound.sender.name,
+        language=draft.language,
+        number=number,
+        received_at=draft.read.arrival.received_at,
+        days=draft.queue.reply_days,
+        calendar=setup.calendars[draft.queue.calendar_id],
+    )
+    post = _post(draft, number, said, setup, now)
+    rows.posts.append(post)
+    rows.events.append(
+        Event(type=EventType.MESSAGE_CREATED, ticket_id=draft.id, subject_id=post.message_id, data={"automatic": True})
+    )
+    if said.due is not None:
+        _promise(rows, draft, post.message_id, said, setup, now)
+
+
+def _post(draft: Draft, number: str, said: Acknowledgement, setup: Setup, now: datetime) -> Post:
+    assert draft.read.opened is not None
+    opened, sender = draft.read.opened, draft.inbound.sender
+    way = reply.Way(
+        inbox_id=opened.inbox.id,
+        manifest=opened.manifest,
+        channel=opened.channel,
+        address=next(iter(opened.config.addresses()), ""),
+    )
+    person = Person(
+        id=draft.requester.id,
+        kind=sender.kind,
+        realm=sender.realm,
+        address=sender.address,
+        name=sender.name,
+        reachable=True,
+        ours=False,
+    )
+    return reply.prepare(
+        way,
+        reply.Draft(
+            message_id=new_id(now),
+            delivery_id=new_id(now),
+            message_ref=tokens.message_id(secrets.token_bytes(15), setup.domain_of(opened)),
+            conversation_id=draft.conversation_id,
+            author=Author.SYSTEM,
+            text=said.text,
+            at=now,
+            to=(person,),
+            subject=draft.subject,
+            automatic=True,
+            language=draft.language,
+            ticket_number=number,
+        ),
+    )
+
+
+def _promise(rows: Opened, draft: Draft, message_id: UUID, said: Acknowledgement, setup: Setup, now: datetime) -> None:
+    assert said.due is not None
+    calendar, promise_id = setup.calendars[draft.queue.calendar_id], new_id(now)
+    arithmetic = {
+        "from": draft.read.arrival.received_at.isoformat(),
+        "business_days": draft.queue.reply_days,
+        "days": said.due.steps,
+    }
+    rows.promises.append(
+        (
+            *(promise_id, draft.id, "first_reply", said.due.due_at, calendar.id, calendar.version),
+            *(as_json(arithmetic), message_id),
+        )
+    )
+    rows.timers.append(("promise", promise_id, said.due.due_at))
+    rows.events.append(
+        Event(
+            type=EventType.PROMISE_MADE,
+            ticket_id=draft.id,
+            subject_id=promise_id,
+            data={"kind": "first_reply", "due_at": said.due.due_at.isoformat()},
+        )
+    )
