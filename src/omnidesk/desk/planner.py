@@ -1,0 +1,307 @@
+"""The planner: one process at a time looks at what waits and who is there, and carries the plan out."""
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from uuid import UUID, uuid4
+
+import structlog
+
+from omnidesk import routing
+from omnidesk.db import events, leases, presence
+from omnidesk.db import routing as store
+from omnidesk.db.leases import Lease
+from omnidesk.db.listen import NUMBERED, Listener
+from omnidesk.db.session import Database, Tx
+from omnidesk.desk import snapshot
+from omnidesk.desk.loops import keep
+from omnidesk.desk.presence import changed, send_off_unseen
+from omnidesk.desk.snapshot import Loads, from_ms, weigh
+from omnidesk.domain import ids
+from omnidesk.domain.events import Event, EventType
+from omnidesk.domain.tickets import WORKABLE
+from omnidesk.routing import Decision, Policy
+from omnidesk.routing.policy import DEFAULT
+
+log = structlog.get_logger(__name__)
+LEASE = "planner"
+LEASE_S = 10.0  # longer than the longest plan
+FULL_EVERY_S = 5.0  # steps and offers run out without any event
+BREATH_S = 0.05  # between two plans; a plan that took longer rests as long as it took
+BATCH = 200  # tickets in one transaction
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Planner:
+    """The loop of one process. Any number may run; the holder of the lease plans, another takes over in seconds."""
+
+    def __init__(
+        self, db: Database, listener: Listener | None = None, *, now: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._db, self._listener, self._now = db, listener, now
+        self._holder = uuid4()
+        self._lease: Lease | None = None
+        self._seen = 0  # number of the newest event looked at
+        self._planned_at = float("-inf")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        try:
+            await keep("planner", stop, self.step, listener=self._listener, channel=NUMBERED)
+        finally:
+            await self._let_go()
+
+    async def step(self) -> bool:
+        """Plan once if this process is the planner and something may have changed; True: look again at once."""
+        async with self._db.transaction() as tx:
+            lease = await leases.take(tx, LEASE, self._holder, LEASE_S)
+        fresh = lease is not None and (self._lease is None or lease.token != self._lease.token)
+        self._lease = lease
+        if lease is None:
+            return False
+        async with self._db.connection() as tx:
+            seen, matters = await store.news_after(tx, self._seen)
+        began = time.monotonic()
+        if not (matters or fresh or began - self._planned_at >= FULL_EVERY_S):
+            self._seen = seen
+            return False
+        again = await plan_once(self._db, now=self._now(), lease=lease)
+        self._seen, self._planned_at = seen, time.monotonic()
+        if self._listener:
+            self._listener.tell()
+        await asyncio.sleep(max(BREATH_S, self._planned_at - began))
+        return again
+
+    async def _let_go(self) -> None:
+        if self._lease is None:
+            return
+        try:
+            async with asyncio.timeout(2), self._db.transaction() as tx:
+                await leases.release(tx, self._lease)
+        except Exception as error:  # it lapses by itself
+            log.info("planner.lease_kept", error=type(error).__name__)
+
+
+async def plan_once(db: Database, *, now: datetime, lease: Lease | None = None) -> bool:
+    """One full plan, made in a thread and carried out in batches; True when some of it came too late.
+
+    Safe without the lease, too: whatever changed since the snapshot is left for the next plan.
+    """
+    await send_off_unseen(db, now=now)
+    policy = await current_policy(db)
+    rows = await snapshot.read(db, policy, now=now)
+    if not rows.waiting and not rows.held:
+        return False
+    decisions = await asyncio.to_thread(lambda: routing.plan(snapshot.build(rows, policy), policy))
+    late = await carry_out(db, decisions, rows.versions, policy, now=now, lease=lease)
+    log.debug("planner.planned", waiting=len(rows.waiting), decisions=len(decisions), late=late)
+    return late > 0
+
+
+async def carry_out(
+    db: Database,
+    decisions: Iterable[Decision],
+    versions: Mapping[UUID, int],
+    policy: Policy,
+    *,
+    now: datetime,
+    lease: Lease | None = None,
+) -> int:
+    """Write decisions in bounded batches; how many tickets were not as the plan saw them and are left alone."""
+    late = 0
+    for part in _parts(decisions):
+        batch = await asyncio.to_thread(_with_details, part)
+        late += await db.repeating(partial(_carry_out, batch, versions, policy, now, lease))
+    return late
+
+
+async def current_policy(db: Database) -> Policy:
+    """The newest policy that was stored; version 0 is the one that the program brings."""
+    async with db.connection() as tx:
+        stored = await store.policy(tx)
+    return replace(DEFAULT, version=0) if stored is None else replace(DEFAULT, version=stored[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    decision: Decision
+    detail: str  # JSON, enough to replay it
+
+
+Batch = dict[UUID, list[Planned]]  # a ticket's decisions in their order
+
+
+def _parts(decisions: Iterable[Decision]) -> Iterator[list[list[Decision]]]:
+    """The decisions by ticket, in bounded parts; a ticket that comes back and is given away again stays together."""
+    by_ticket: dict[UUID, list[Decision]] = {}
+    for decision in decisions:
+        by_ticket.setdefault(decision.ticket_id, []).append(decision)
+    tickets = list(by_ticket.values())
+    return (tickets[at : at + BATCH] for at in range(0, len(tickets), BATCH))
+
+
+def _with_details(part: list[list[Decision]]) -> Batch:
+    return {
+        own[0].ticket_id: [Planned(one, json.dumps(detail(one), ensure_ascii=False)) for one in own] for own in part
+    }
+
+
+def detail(decision: Decision) -> dict[str, object]:
+    return {
+        "step": decision.step,
+        "rank": decision.rank,
+        "until_ms": decision.until_ms,
+        "loser": str(decision.loser_id) if decision.loser_id else None,
+        "lost_by": decision.lost_by,
+        "counts": dict(decision.counts),
+        "inputs": decision.inputs,
+    }
+
+
+async def _carry_out(
+    batch: Batch, versions: Mapping[UUID, int], policy: Policy, now: datetime, lease: Lease | None, tx: Tx
+) -> int:
+    """Write what still holds of these decisions; how many tickets had changed meanwhile.
+
+    Tickets are locked first, then agents; only then, by younger statements, is it asked what each agent holds:
+    whoever gives him work at the same moment waits for the same lock.
+    """
+    if lease is not None and not await leases.holds(tx, lease):
+        return 0
+    tickets = await store.lock_tickets(tx, batch)
+    people = {one.decision.agent_id for own in batch.values() for one in own if one.decision.agent_id}
+    agents = await store.lock_agents(tx, people)
+    hand = _Hand(
+        policy=policy,
+        now=now,
+        agents=agents,
+        loads=Loads(policy, await store.work(tx, list(people), with_offers=True)),
+        offered=await store.offers_of(tx, list(batch)),
+    )
+    late = 0
+    for ticket_id, planned in batch.items():
+        ticket = tickets.get(ticket_id)
+        unchanged = ticket is not None and ticket.version == versions[ticket_id]
+        late += not (ticket is not None and unchanged and _works(ticket) and hand.follow(ticket, planned))
+    await hand.write(tx)
+    return late
+
+
+def _works(ticket: store.LockedTicket) -> bool:
+    return ticket.status in WORKABLE and ticket.merged_into is None
+
+
+@dataclass
+class _Hand:
+    """Checks decisions against what is locked, and collects what is to be written."""
+
+    policy: Policy
+    now: datetime
+    agents: Mapping[UUID, store.PresentAgent]
+    loads: Loads
+    offered: dict[UUID, UUID]  # ticket -> who was asked and has not answered
+    cleared: list[UUID] = field(default_factory=list)
+    assigned: dict[UUID, UUID] = field(default_factory=dict)
+    offers: list[tuple[UUID, UUID, datetime]] = field(default_factory=list)
+    ended: list[tuple[UUID, UUID, str, datetime | None]] = field(default_factory=list)
+    misses: dict[UUID, int] = field(default_factory=dict)
+    sent_away: dict[UUID, str] = field(default_factory=dict)
+    kept: list[Planned] = field(default_factory=list)
+    facts: list[Event] = field(default_factory=list)
+
+    def follow(self, ticket: store.LockedTicket, planned: Iterable[Planned]) -> bool:
+        """Take the ticket through its decisions as far as they hold; False when one of them came too late."""
+        holder = ticket.assignee_id
+        for one in planned:
+            decision = one.decision
+            if decision.kind == "returned":
+                agent = self.agents.get(holder) if holder else None
+                if holder != decision.agent_id or agent is None or agent.status != "offline":
+                    return False
+                holder = None
+                self.cleared.append(ticket.id)
+                self._tell(EventType.TICKET_UNASSIGNED, decision)
+            elif holder is not None or not self._step(ticket, decision):
+                return False
+            self.kept.append(one)
+        return True
+
+    def _step(self, ticket: store.LockedTicket, decision: Decision) -> bool:
+        if decision.kind == "missed":
+            return self._miss(ticket, decision)
+        if ticket.id in self.offered:
+            return False
+        return decision.kind == "waiting" or self._give(ticket, decision)
+
+    def _give(self, ticket: store.LockedTicket, decision: Decision) -> bool:
+        agent = self.agents.get(decision.agent_id) if decision.agent_id else None
+        if agent is None or agent.status != "online" or agent.id in self.sent_away:
+            return False
+        load, weight = self.loads.of(agent.id), weigh(self.policy, ticket.channel, ticket.urgency, ticket.units)
+        if not load.fits(weight, agent.capacity):
+            return False
+        load.add(weight)
+        if decision.kind == "assigned":
+            self.assigned[ticket.id] = agent.id
+            self._tell(EventType.TICKET_ASSIGNED, decision)
+        else:
+            self.offers.append((ticket.id, agent.id, from_ms(decision.until_ms or 0)))
+            self.offered[ticket.id] = agent.id
+            self._tell(EventType.TICKET_OFFERED, decision)
+        return True
+
+    def _miss(self, ticket: store.LockedTicket, decision: Decision) -> bool:
+        agent_id = self.offered.get(ticket.id)
+        if agent_id is None or agent_id != decision.agent_id:
+            return False
+        del self.offered[ticket.id]
+        outcome = "missed" if decision.reason == "no_accept" else "withdrawn"
+        until = from_ms(decision.until_ms) if decision.until_ms else None
+        self.ended.append((ticket.id, agent_id, outcome, until))
+        weight = weigh(self.policy, ticket.channel, ticket.urgency, ticket.units)
+        self.loads.of(agent_id).add(weight, -1)
+        self._tell(EventType.TICKET_OFFER_ENDED, decision, outcome=outcome)
+        agent = self.agents.get(agent_id)
+        if agent and outcome == "missed":
+            self.misses[agent_id] = self.misses.get(agent_id, agent.misses) + 1
+            if decision.away and agent.status == "online":
+                self.sent_away[agent_id] = agent.status
+        return True
+
+    def _tell(self, kind: EventType, decision: Decision, **more: str) -> None:
+        data = (
+            {"agent_id": ids.encode("agent", decision.agent_id), "reason": decision.reason} if decision.agent_id else {}
+        )
+        self.facts.append(
+            Event(type=kind, ticket_id=decision.ticket_id, subject_id=decision.agent_id, data={**data, **more})
+        )
+
+    async def write(self, tx: Tx) -> None:
+        if self.cleared:
+            await store.clear_assignees(tx, self.cleared, self.now)
+        for ticket_id, agent_id, outcome, until in self.ended:
+            await store.end_offer(tx, ticket_id, agent_id, outcome, until, self.now)
+        for agent_id, misses in sorted(self.misses.items()):
+            await store.set_misses(tx, agent_id, misses)
+        if self.assigned:
+            await store.set_assignees(tx, self.assigned, self.now)
+        if self.offers:
+            await store.open_offers(tx, self.offers, self.now)
+        for agent_id, before in sorted(self.sent_away.items()):
+            await presence.set_status(tx, agent_id, "away", self.now)
+            self.facts.append(changed(agent_id, before, "away", why="missed_offers"))
+        await store.add_decisions(tx, [self._row(n, one) for n, one in enumerate(self.kept)])
+        await events.record(tx, self.facts)
+
+    def _row(self, n: int, one: Planned) -> tuple[UUID, UUID, str, str, UUID | None, int, str, datetime]:
+        """A decision's row; the n-th of this transaction sorts after those before it."""
+        made = one.decision
+        key = ids.uuid7(snapshot.ms(self.now), n.to_bytes(2, "big") + secrets.token_bytes(8))
+        return key, made.ticket_id, made.kind, made.reason, made.agent_id, made.policy_version, one.detail, self.now
