@@ -39,11 +39,30 @@ class Urgency:
     tone: tuple[str, ...] = ()
 
 
+class _Words(NamedTuple):
+    """Words, and beginnings of words."""
+
+    exact: frozenset[str]
+    stems: tuple[str, ...]
+
+    def meet(self, words: list[str]) -> bool:
+        if not self.exact.isdisjoint(words):
+            return True
+        stems = self.stems
+        return bool(stems) and any(word.startswith(stems) for word in words)
+
+
+def _words(*words: str) -> _Words:
+    """A word that ends in * is a stem, any other stands for itself."""
+    stems = tuple(word[:-1] for word in words if word.endswith("*"))
+    return _Words(frozenset(word for word in words if not word.endswith("*")), stems)
+
+
 class _Sign(NamedTuple):
     feature: str
     points: int
-    near: tuple[str, ...] = ()  # one of these must stand near; empty: the word suffices
-    also: tuple[str, ...] = ()  # and one of these, too
+    near: _Words | None = None  # one of these must stand near; None: the word suffices
+    also: _Words | None = None  # and one of these, too
 
 
 def score(
@@ -117,12 +136,15 @@ def _read(text: str) -> _Read:
         if signs is None:
             continue
         for stem, sign in signs:
-            if not word.startswith(stem) or not _stands(words, at, sign):
+            if not word.startswith(stem) or sign.points <= best.get(sign.feature, _NONE)[0]:
                 continue
-            if sign.points and not sign.near and _is_negated(words, at):
-                negated.append(f"{word}: negated")
-            elif sign.points > best.get(sign.feature, (-1, ""))[0]:
-                best[sign.feature] = (sign.points, word)
+            if sign.near is None:
+                if sign.points and _is_negated(words, at):
+                    negated.append(f"{word}: negated")
+                    continue
+            elif not _stands(words, at, sign.near, sign.also):
+                continue
+            best[sign.feature] = (sign.points, word)
     counted = [(feature, points, word) for feature, (points, word) in best.items() if points]
     reasons = (*(f"{feature}: {word} +{points}" for feature, points, word in counted), *dict.fromkeys(negated))
     others = frozenset(feature for feature, (points, _) in best.items() if not points)
@@ -137,21 +159,15 @@ def _folded(text: str) -> str:
     return text.lower()
 
 
-def _stands(words: list[str], at: int, sign: _Sign) -> bool:
-    if not sign.near:
-        return True
+def _stands(words: list[str], at: int, near: _Words, also: _Words | None) -> bool:
     around = words[max(0, at - _NEAR) : at] + words[at + 1 : at + 1 + _NEAR]
-    return _one_of(around, sign.near) and (not sign.also or _one_of(around, sign.also))
-
-
-def _one_of(words: list[str], wanted: tuple[str, ...]) -> bool:
-    return any(word.startswith(stem[:-1]) if stem[-1] == "*" else word == stem for stem in wanted for word in words)
+    return near.meet(around) and (also is None or also.meet(around))
 
 
 def _is_negated(words: list[str], at: int) -> bool:
     """Is there a «не» or "not" up to three words before, in the same clause, or a «нет» right behind?"""
     for word in reversed(words[max(0, at - _NEGATES) : at]):
-        if word in _NEGATIONS or word.endswith("n't"):
+        if word in _NEGATIONS or word.endswith(_SHORT_NOT):
             return True
         if word in _BREAKS:
             return False
@@ -159,7 +175,7 @@ def _is_negated(words: list[str], at: int) -> bool:
 
 
 def _mild(words: list[str], others: frozenset[str]) -> str:
-    if "trouble" in others or any(word in _NEGATIONS or word.endswith("n't") for word in words):
+    if not others or "trouble" in others or not _NEGATIONS.isdisjoint(words) or _SHORT_NOT in " ".join(words):
         return ""
     if "suggestion" in others:
         return "suggestion"
@@ -178,34 +194,37 @@ def _tone(text: str, found: frozenset[str]) -> tuple[str, ...]:
     return tuple(sorted(noted))
 
 
+_NONE = (-1, "")
 _TONES = frozenset({"insult", "praise"})
 _NEGATIONS = frozenset({"не", "нет", "ни", "без", "not", "no", "never", "without", "isnt", "dont"})
+_SHORT_NOT = "n't"
 _BREAKS = frozenset({*".!?;:,()\n", "но", "а", "зато", "but", "however"})
 
-_SYSTEMS = (
+_SYSTEMS = _words(
     "сайт*", "сервер*", "сервис*", "приложени*", "систем*", "прод", "прода", "проде", "база", "базы", "api", "касса",
     "кассы", "терминал*", "портал*", "платформ*", "кабинет*", "магазин*", "сеть", "интернет*", "все", "site", "website",
     "server*", "service*", "app", "system*", "production", "prod", "platform*", "portal*", "database", "network",
     "everything", "store", "shop", "checkout", "is", "are", "went",
 )  # fmt: skip
-_ERRORS = (
+_ERRORS = _words(
     "ошибк*", "error*", "http*", "код*", "code*", "status*", "статус*", "server*", "сервер*", "gateway*", "internal*",
     "unavailable*", "return*", "выда*", "сайт*", "api",
 )  # fmt: skip
-_FAULTS = ("down", "fail*", "broke*", "issue*", "error*", "incident*", "crash*", "stop*", "outage*", "unavailable*")
-_NOT = ("не", "not", "no", "нет", "cannot", "can't", "couldn't", "unable", "doesn't", "won't", "isn't", "didn't")
-_ENTER = ("войти", "зайти", "вход*", "авториз*", "залогин*", "log", "login", "logging", "sign", "access", "enter")
-_PAYING = ("оплат*", "платеж*", "заплат*", "payment*", "pay", "checkout", "transaction*")
-_NEEDED = ("нужн*", "надо", "необходим*", "успе*", "срок*", "до", "need*", "must", "by", "due", "before", "until")
+_FAULTS = _words(
+    "down", "fail*", "broke*", "issue*", "error*", "incident*", "crash*", "stop*", "outage*", "unavailable*"
+)
+_NOT = _words("не", "not", "no", "нет", "cannot", "can't", "couldn't", "unable", "doesn't", "won't", "isn't", "didn't")
+_ENTER = _words("войти", "зайти", "вход*", "авториз*", "залогин*", "log", "login", "logging", "sign", "access", "enter")
+_PAYING = _words("оплат*", "платеж*", "заплат*", "payment*", "pay", "checkout", "transaction*")
+_NEEDED = _words("нужн*", "надо", "необходим*", "успе*", "срок*", "до", "need*", "must", "by", "due", "before", "until")
 
-# A word that ends in * is a stem, any other stands for itself.
 _TABLE: tuple[tuple[_Sign, str], ...] = (
     (_Sign("safety", 4), "украл* украд* краж* мошен* взлом* взлама* утечк* вымога*"),
     (_Sign("safety", 4), "stolen stole theft fraud* hacked hacker* breach* scam scammed scammer* phish* unauthori*"),
-    (_Sign("safety", 4, ("без",), ("ведом*", "соглас*", "разреш*")), "списал* списан* снял* перевел*"),
+    (_Sign("safety", 4, _words("без"), _words("ведом*", "соглас*", "разреш*")), "списал* списан* снял* перевел*"),
     (_Sign("law", 2), "суд суда суде суду судом судебн* прокурат* прокурор* претензи* роспотреб* адвокат* юрист*"),
     (_Sign("law", 2), "lawyer* attorney* lawsuit* chargeback* regulator* court sue suing ombudsman*"),
-    (_Sign("outage", 3, ("ни",), ("у",)), "кого"),
+    (_Sign("outage", 3, _words("ни"), _words("у")), "кого"),
     (_Sign("outage", 3, _SYSTEMS), "лежит лежат упал упала упало упали down"),
     (_Sign("outage", 3), "outage*"),
     (_Sign("outage", 3, _FAULTS), "production prod"),
@@ -216,14 +235,17 @@ _TABLE: tuple[tuple[_Sign, str], ...] = (
     (_Sign("outage", 2, _PAYING), "fail fails failed failing declin* отклон*"),
     (_Sign("outage", 2), "зависа* завис зависло зависла freez* frozen hangs hanging"),
     (_Sign("time", 2), "срочн* немедл* безотлаг* urgent* asap immediate* emergency"),
-    (_Sign("time", 2, ("через", "within", "in", "течение")), "час часа hour"),
-    (_Sign("time", 1, ("как", "as"), ("можно", "possible")), "скорее быстрее скорей soon quickly"),
+    (_Sign("time", 2, _words("через", "within", "in", "течение")), "час часа hour"),
+    (_Sign("time", 1, _words("как", "as"), _words("можно", "possible")), "скорее быстрее скорей soon quickly"),
     (_Sign("time", 1), "горит горят дедлайн* deadline*"),
     (_Sign("time", 1, _NEEDED), "сегодня today tonight"),
-    (_Sign("leaving", 1, ("друг*", "конкур*", "вас")), "уйду уйдем уходим ухожу"),
-    (_Sign("leaving", 1, ("договор*", "счет*", "аккаунт*", "подписк*")), "расторг* закрою закроем отменю"),
-    (_Sign("leaving", 1, ("account*", "subscription*", "contract*")), "cancel cancelling canceling close closing"),
-    (_Sign("leaving", 1, ("competitor*", "provider*")), "switch switching leave leaving"),
+    (_Sign("leaving", 1, _words("друг*", "конкур*", "вас")), "уйду уйдем уходим ухожу"),
+    (_Sign("leaving", 1, _words("договор*", "счет*", "аккаунт*", "подписк*")), "расторг* закрою закроем отменю"),
+    (
+        _Sign("leaving", 1, _words("account*", "subscription*", "contract*")),
+        "cancel cancelling canceling close closing",
+    ),
+    (_Sign("leaving", 1, _words("competitor*", "provider*")), "switch switching leave leaving"),
     (
         _Sign("trouble", 0),
         "ошибк* проблем* слома* сбой сбоит вернит* жалоб* error* problem* broke* fail* issue* refund*",
