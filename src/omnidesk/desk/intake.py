@@ -225,7 +225,7 @@ class Intake:
         await statements.DECISIONS.insert(tx, opened.decisions)
         await deliveries.add(tx, opened.posts)
         await statements.PROMISES.insert(tx, opened.promises)
-        await timers.set(tx, opened.timers)
+        await timers.set_timers(tx, opened.timers)
         await statements.count_acks(tx, [(identity, *counted) for identity, counted in sorted(opened.acks.items())])
         await statements.edit_messages(tx, rows.edits)
         await statements.delete_messages(tx, rows.deletions, now)

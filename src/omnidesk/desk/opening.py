@@ -11,6 +11,7 @@ from omnidesk.channels import base
 from omnidesk.db.deliveries import Post
 from omnidesk.db.intake import as_json
 from omnidesk.db.replies import Person
+from omnidesk.db.timers import Timer
 from omnidesk.desk import acknowledge, reply
 from omnidesk.desk.acknowledge import Acknowledgement
 from omnidesk.desk.landing import Draft
@@ -32,7 +33,7 @@ class Opened:
     decisions: list[tuple[Any, ...]] = field(default_factory=list)
     posts: list[Post] = field(default_factory=list)
     promises: list[tuple[Any, ...]] = field(default_factory=list)
-    timers: list[tuple[str, UUID, datetime]] = field(default_factory=list)
+    timers: list[Timer] = field(default_factory=list)
     acks: dict[UUID, tuple[int, datetime]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
 
@@ -158,7 +159,7 @@ def _promise(rows: Opened, draft: Draft, message_id: UUID, said: Acknowledgement
             *(as_json(arithmetic), message_id),
         )
     )
-    rows.timers.append(("promise", promise_id, said.due.due_at))
+    rows.timers.append(Timer(kind="promise", subject_id=promise_id, due_at=said.due.due_at))
     rows.events.append(
         Event(
             type=EventType.PROMISE_MADE,
