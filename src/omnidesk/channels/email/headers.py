@@ -17,9 +17,10 @@ from omnidesk.channels.email.charsets import decode
 MAX_HEADERS = 1_000
 MAX_VALUE = 64 * 1024  # bytes of one header; the rest is cut
 MAX_ADDRESSES = 500
+_MAX_SOURCE = 32 * 1024  # characters of an address list that are read
 _NAME = re.compile(rb"([!-9;-~]{1,200})[ \t]{0,8}:")
 _ENCODED = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_CONTROL = re.compile(r" ?[\x00-\x1f\x7f]+ ?")
 _MESSAGE_ID = re.compile(r"<([^<>\s]{1,998})>")
 _ZONE_COMMENT = re.compile(r"\([^()]*\)")
 
@@ -143,9 +144,19 @@ class Mailbox:
 
 
 def mailboxes(source: str) -> tuple[Mailbox, ...]:
-    """The addresses of a From, To or Cc value (encoded-words not yet decoded); groups are flattened."""
-    found = [box for text in _split(source) if text and not text.isspace() and (box := _mailbox(text)) is not None]
-    return tuple(dict.fromkeys(found[:MAX_ADDRESSES]))
+    """The addresses of a From, To or Cc value (encoded-words not yet decoded); groups are flattened.
+
+    A name without an address belongs to the next one: `Petrov, Ivan <ivan@b.example>` lost its quotes.
+    """
+    found: list[Mailbox] = []
+    for text in _split(source[:_MAX_SOURCE]):
+        box = _mailbox(text) if text and not text.isspace() else None
+        if box is None or len(found) >= MAX_ADDRESSES:
+            continue
+        if found and not found[-1].address and box.address and box.name:
+            box = Mailbox(box.address, f"{found.pop().name}, {box.name}")
+        found.append(box)
+    return tuple(dict.fromkeys(found))
 
 
 _TOKEN = re.compile(

@@ -15,6 +15,7 @@ _CLOSING_LINE = re.compile(
     rf"(?:{phrases.CLOSINGS.pattern})(?:{_END}|[ ]?[,.!–—-][ ]{{0,2}}{_NAME.pattern}{_END})", re.IGNORECASE
 )
 _THANKS_LINE = re.compile(rf"(?:{phrases.THANKS.pattern}){_END}", re.IGNORECASE)
+_WEB_LINE = re.compile(r"(?:\w{1,8}[:.] ?)?(?:\S{1,60}@[\w-]{1,40}(?:\.[\w-]{1,40}){1,4}|(?:https?://|www\.)\S{3,100})")
 _FULL_NAME = re.compile(r"[A-ZА-ЯЁÀ-Þ][\w.'’-]{1,20}(?: [A-ZА-ЯЁÀ-Þ][\w.'’-]{0,20}){1,2}")
 _DASHED_NAME = re.compile(r"[-–—/~][ ]?[A-ZА-ЯЁÀ-Þ][\w.'’-]{1,20}(?: [A-ZА-ЯЁÀ-Þ][\w.'’-]{0,20}){0,2}")
 
@@ -27,7 +28,7 @@ def signature_start(lines: list[str], sender_name: str = "") -> int:
     end = _without_trailing_blanks(lines, len(lines))
     for _ in range(_ROUNDS):
         before = end
-        for rule in (_delimited, _footer, _device, _closed, _dashed_name):
+        for rule in (_delimited, _footer, _device, _closed, _dashed_name, _contact_block):
             end = _without_trailing_blanks(lines, rule(lines, end))
         end = _without_trailing_blanks(lines, _named(lines, end, sender_name))
         if end == before:
@@ -165,12 +166,32 @@ def _dashed_name(lines: list[str], end: int) -> int:
     return end
 
 
+def _contact_block(lines: list[str], end: int) -> int:
+    """A last paragraph of short lines, one of them just an address of mail or web: a visiting card.
+
+    Not when the text above ends in a colon: then it was asked for.
+    """
+    start = _paragraph_start(lines, end)
+    card = [line.strip() for line in lines[start:end]]
+    above = next((line.rstrip() for line in reversed(lines[max(0, start - 5) : start]) if line.strip()), "")
+    if not 4 <= len(card) <= 9 or not above or above.endswith(":") or any(char.isdigit() for char in card[0]):
+        return end
+    if len(card[0].split()) < 2 or any(len(line) > 60 or _sentence(line) for line in card):
+        return end
+    return start if any(_WEB_LINE.fullmatch(line) for line in card[1:]) else end
+
+
+def _paragraph_start(lines: list[str], end: int) -> int:
+    start = end
+    while start > 0 and end - start <= _MOST_LINES and lines[start - 1].strip():
+        start -= 1
+    return start
+
+
 def _named(lines: list[str], end: int, sender_name: str) -> int:
     """A last paragraph that starts with the sender's own name."""
     wanted = set(re.findall(r"\w{2,}", sender_name.lower()))
-    start = end
-    while start > 0 and lines[start - 1].strip():
-        start -= 1
+    start = _paragraph_start(lines, end)
     if not wanted or start == 0 or start == end or end - start > 8:
         return end
     first = re.findall(r"\w+", lines[start].lower())
