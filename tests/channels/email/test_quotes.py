@@ -344,6 +344,7 @@ def test_what_only_looks_like_history_stays(text: str) -> None:
         "Saygılarımla,\nIvan",
         "Με εκτίμηση\nIvan",
         "-- \nIvan\n\nSent from my iPhone",
+        "Ivan P. Petrov, Ph.D.\nPresident\nAcme Research\nivan@b.example\nwww.b.example",
         "Best regards,\nIvan\n\nSent from my iPad",
         "_______________________________________________\nUsers mailing list\nusers@lists.b.example",
     ],
@@ -367,6 +368,8 @@ def test_a_signature_goes(signature: str) -> None:
         "Hello,\nI write because of:\n-- first point needs a check\n-- second point too\n\nThanks!",
         "Best regards",
         "Please choose:\n- Anna\n- Olga",
+        "Please use my new data:\n\nIvan Petrov\nMain street\nKazan\nivan@b.example",
+        "It fails. My data\n\nIvan Petrov\nlogin ivan@b.example\norder 48213",
     ],
 )
 def test_what_only_looks_like_a_signature_stays(text: str) -> None:

@@ -176,7 +176,7 @@ def _contact_block(lines: list[str], end: int) -> int:
     above = next((line.rstrip() for line in reversed(lines[max(0, start - 5) : start]) if line.strip()), "")
     if not 4 <= len(card) <= 9 or not above or above.endswith(":") or any(char.isdigit() for char in card[0]):
         return end
-    if len(card[0].split()) < 2 or any(len(line) > 60 or _sentence(line) for line in card):
+    if not 2 <= len(card[0].split()) <= 5 or any(len(line) > 60 or _sentence(line) for line in card[1:]):
         return end
     return start if any(_WEB_LINE.fullmatch(line) for line in card[1:]) else end
 
