@@ -327,34 +327,29 @@ lmtp_data_done_timeout = 10s
 
 
 def _master_cf(port: int) -> str:
-    services = [
-        "cleanup",
-        "rewrite",
-        "bounce",
-        "defer",
-        "trace",
-        "verify",
-        "smtp",
-        "relay",
-        "error",
-        "retry",
-        "lmtp",
-        "showq",
-    ]
-    programs = {"rewrite": "trivial-rewrite", "defer": "bounce", "trace": "bounce", "relay": "smtp", "retry": "error"}
-    public = {"cleanup", "showq"}
-    lines = [
-        f"127.0.0.1:{port} inet n - n - - smtpd",
-        "pickup unix n - n 60 1 pickup",
-        "qmgr unix n - n 1 1 qmgr",
-        "flush unix n - n 1000? 0 flush",
-        "proxymap unix - - n - - proxymap",
-        "anvil unix - - n - 1 anvil",
-        "scache unix - - n - 1 scache",
-        "tlsmgr unix - - n 1000? 1 tlsmgr",
-        "postlog unix-dgram n - n - 1 postlogd",
-        *(f"{name} unix {'n' if name in public else '-'} - n - - {programs.get(name, name)}" for name in services),
-    ]
+    """Debian's services without chroot: name, public or not, most processes, program."""
+    services = """
+        cleanup n 0 cleanup
+        rewrite - - trivial-rewrite
+        bounce - 0 bounce
+        defer - 0 bounce
+        trace - 0 bounce
+        verify - 1 verify
+        smtp - - smtp
+        relay - - smtp
+        error - - error
+        retry - - error
+        lmtp - - lmtp
+        showq n - showq
+        proxymap - - proxymap
+        anvil - 1 anvil
+        scache - 1 scache
+    """
+    lines = [f"127.0.0.1:{port} inet n - n - - smtpd", "postlog unix-dgram n - n - 1 postlogd"]
+    lines += ["pickup unix n - n 60 1 pickup", "qmgr unix n - n 1 1 qmgr", "flush unix n - n 1000? 0 flush"]
+    lines += ["tlsmgr unix - - n 1000? 1 tlsmgr"]
+    for name, private, most, program in (line.split() for line in services.split("\n") if line.strip()):
+        lines.append(f"{name} unix {private} - n - {most} {program}")
     return "\n".join(lines) + "\n"
 
 
