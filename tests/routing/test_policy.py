@@ -66,7 +66,7 @@ def test_a_wrong_key_is_named(plain: dict[str, Any], pointer: str) -> None:
 
 
 def test_all_wrong_keys_are_named_at_once() -> None:
-    with pytest.raises(Invalid, match="/policy/order.*/classify/threshold|/policy") as caught:
+    with pytest.raises(Invalid, match="not valid: /policy") as caught:
         parse({"policy": {"order": 1, "x": 1}, "classify": {"threshold": "much"}})
     assert {error.pointer for error in caught.value.errors} == {"/policy/order", "/policy/x", "/classify/threshold"}
 
@@ -102,32 +102,11 @@ def test_durations_survive(milliseconds: int) -> None:
     assert duration_ms(duration_text(milliseconds)) == milliseconds
 
 
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-        lambda inner: st.dictionaries(
-            st.sampled_from(
-                [
-                    "policy",
-                    "order",
-                    "urgency",
-                    "high",
-                    "target",
-                    "channel",
-                    "phone",
-                    "accept",
-                    "agent",
-                    "defaults",
-                    "units",
-                    "classify",
-                    "threshold",
-                ]
-            ),
-            inner,
-        ),
-        max_leaves=12,
-    )
-)
+_KEYS = "policy order urgency high target channel phone accept agent defaults units classify threshold"
+_VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
+
+
+@given(st.recursive(_VALUES, lambda inner: st.dictionaries(st.sampled_from(_KEYS.split()), inner), max_leaves=12))
 def test_any_configuration_is_read_or_refused(plain: Any) -> None:
     try:
         parsed = parse(plain)
