@@ -133,7 +133,8 @@ def _report(status: str, original: str = "Message-ID: <out-1@acme.example>\nSubj
 def test_a_standard_report_of_failure() -> None:
     read = read_mail(
         _report(
-            "Final-Recipient: rfc822; Ivan@b.example\nAction: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 no such user"
+            "Final-Recipient: rfc822; Ivan@b.example\nAction: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 no "
+            "such user"
         )
     )
     assert read.bounce is not None
@@ -184,21 +185,68 @@ def test_a_complaint_is_automatic_and_no_bounce() -> None:
 
 COPY = "\n\n--- Below this line is a copy of the message.\n\nMessage-ID: <out-2@acme.example>\nSubject: x\n\nhello"
 HOME_MADE = {
-    "qmail": ("MAILER-DAEMON@b.example", "failure notice", "Hi. This is the qmail-send program at b.example.\n\n<a@b.example>:\nno mailbox" + COPY),
-    "exim": ("Mail Delivery System <Mailer-Daemon@b.example>", "Mail delivery failed: returning message to sender", "The following address(es) failed:\n\n  a@b.example\n    550 5.1.1 unknown user" + COPY),
-    "sendmail": ("Mail Delivery Subsystem <MAILER-DAEMON@b.example>", "Returned mail: see transcript for details", "<a@b.example>\n (reason: 550 5.1.1 User unknown)" + COPY),
-    "postfix": ("MAILER-DAEMON@b.example (Mail Delivery System)", "Undelivered Mail Returned to Sender", "This is the mail system at host b.example.\n<a@b.example>: host said: 550 5.1.1 no such user" + COPY),
-    "gmail": ("Mail Delivery Subsystem <mailer-daemon@googlemail.com>", "Delivery Status Notification (Failure)", "Address not found\n\nYour message wasn't delivered to a@b.example because the address couldn't be found." + COPY),
-    "exchange": ("Microsoft Outlook <MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@b.example>", "Undeliverable: ticket", "Delivery has failed to these recipients or groups:\n\na@b.example\n#550 5.1.1 RESOLVER.ADR.RecipNotFound" + COPY),
-    "exchange, ru": ("Microsoft Outlook <MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@b.example>", "Не удалось доставить: заявка", "Сбой при доставке следующим получателям: a@b.example" + COPY),
-    "mail.ru": ("mailer-daemon@corp.mail.ru", "Mail failure.", "Это письмо создано автоматически сервером Mail.ru.\n\nваше письмо не может быть доставлено:\n\na@b.example\nпользователь не найден" + COPY),
-    "yandex": ("mailer-daemon@yandex.ru", "Недоставленное сообщение", "К сожалению, Ваше письмо не может быть доставлено одному или нескольким получателям: <a@b.example>" + COPY),
-    "rambler": ("Mail Delivery System <MAILER-DAEMON@rambler.ru>", "Письмо не доставлено", "Ваше письмо не доставлено: a@b.example" + COPY),
-    "german": ("postmaster@b.example", "Unzustellbar: Anfrage", "Ihre Nachricht an a@b.example konnte nicht zugestellt werden." + COPY),
+    "qmail": (
+        "MAILER-DAEMON@b.example",
+        "failure notice",
+        "Hi. This is the qmail-send program at b.example.\n\n<a@b.example>:\nno mailbox" + COPY,
+    ),
+    "exim": (
+        "Mail Delivery System <Mailer-Daemon@b.example>",
+        "Mail delivery failed: returning message to sender",
+        "The following address(es) failed:\n\n  a@b.example\n    550 5.1.1 unknown user" + COPY,
+    ),
+    "sendmail": (
+        "Mail Delivery Subsystem <MAILER-DAEMON@b.example>",
+        "Returned mail: see transcript for details",
+        "<a@b.example>\n (reason: 550 5.1.1 User unknown)" + COPY,
+    ),
+    "postfix": (
+        "MAILER-DAEMON@b.example (Mail Delivery System)",
+        "Undelivered Mail Returned to Sender",
+        "This is the mail system at host b.example.\n<a@b.example>: host said: 550 5.1.1 no such user" + COPY,
+    ),
+    "gmail": (
+        "Mail Delivery Subsystem <mailer-daemon@googlemail.com>",
+        "Delivery Status Notification (Failure)",
+        "Address not found\n\nYour message wasn't delivered to a@b.example because the address couldn't be found."
+        + COPY,
+    ),
+    "exchange": (
+        "Microsoft Outlook <MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@b.example>",
+        "Undeliverable: ticket",
+        "Delivery has failed to these recipients or groups:\n\na@b.example\n#550 5.1.1 RESOLVER.ADR.RecipNotFound"
+        + COPY,
+    ),
+    "exchange, ru": (
+        "Microsoft Outlook <MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@b.example>",
+        "Не удалось доставить: заявка",
+        "Сбой при доставке следующим получателям: a@b.example" + COPY,
+    ),
+    "mail.ru": (
+        "mailer-daemon@corp.mail.ru",
+        "Mail failure.",
+        "Это письмо создано автоматически сервером Mail.ru.\n\nваше письмо не может быть доставлено:\n\n"
+        "a@b.example\nпользователь не найден" + COPY,
+    ),
+    "yandex": (
+        "mailer-daemon@yandex.ru",
+        "Недоставленное сообщение",
+        "К сожалению, Ваше письмо не может быть доставлено одному или нескольким получателям: <a@b.example>" + COPY,
+    ),
+    "rambler": (
+        "Mail Delivery System <MAILER-DAEMON@rambler.ru>",
+        "Письмо не доставлено",
+        "Ваше письмо не доставлено: a@b.example" + COPY,
+    ),
+    "german": (
+        "postmaster@b.example",
+        "Unzustellbar: Anfrage",
+        "Ihre Nachricht an a@b.example konnte nicht zugestellt werden." + COPY,
+    ),
     "french": ("postmaster@b.example", "Non remis : demande", "a@b.example : n'a pas pu être remis" + COPY),
     "spanish": ("postmaster@b.example", "No se puede entregar: x", "a@b.example: no se pudo entregar" + COPY),
     "chinese": ("postmaster@qq.example", "系统退信", "a@b.example 无法投递" + COPY),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("program", HOME_MADE)

@@ -10,10 +10,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from bench.adapters import email, route
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.adapters import email, route
 from omnidesk.channels.email.charsets import decode
 from omnidesk.channels.email.headers import mailboxes, message_ids, words
 from omnidesk.channels.email.html import bounded, lines_of, sanitised
@@ -98,8 +98,30 @@ def _samples() -> list[bytes]:
     return own + [raw for path in real if len(raw := path.read_bytes()) < 30_000]
 
 
-TOKENS = [b"\n", b"\r", b"\0", b"--=_b\n", b"=?utf-8?B?", b"?=", b'"', b"<", b">", b"> ", b"(", b";", b":", b"\xff", b"<div>", b"&",
-          b"Content-Type: multipart/mixed; boundary=x\n", b"Content-Transfer-Encoding: base64\n", b"-- \n", b"From: ", b" wrote:\n", b"On "]  # fmt: skip
+TOKENS = [
+    b"\n",
+    b"\r",
+    b"\0",
+    b"--=_b\n",
+    b"=?utf-8?B?",
+    b"?=",
+    b'"',
+    b"<",
+    b">",
+    b"> ",
+    b"(",
+    b";",
+    b":",
+    b"\xff",
+    b"<div>",
+    b"&",
+    b"Content-Type: multipart/mixed; boundary=x\n",
+    b"Content-Transfer-Encoding: base64\n",
+    b"-- \n",
+    b"From: ",
+    b" wrote:\n",
+    b"On ",
+]
 
 
 def _broken(raw: bytes, dice: random.Random) -> bytes:

@@ -37,7 +37,7 @@ def test_a_first_mail() -> None:
     assert (item.sender.kind, item.sender.address, item.sender.name) == ("email", "ivan@b.example", "Ivan Petrov")
     assert (item.text, item.quoted) == ("Hello", "-- \nIvan".replace("-- ", "--"))
     assert [each.address for each in item.participants] == ["olga@b.example"]
-    assert not (item.automatic or item.quiet or item.suspicious)
+    assert (item.automatic, item.quiet, item.suspicious) == (False, False, "")
 
 
 def test_references_are_nearest_first_and_name_the_thread() -> None:
@@ -95,7 +95,8 @@ def test_the_same_id_with_another_body_has_another_digest() -> None:
 
 
 def results(server: str, dmarc: str) -> str:
-    return f"Authentication-Results: {server}; spf=fail (a; dmarc=pass) smtp.mailfrom=x; dmarc={dmarc} header.from=b.example\n"
+    found = f"spf=fail (a; dmarc=pass) smtp.mailfrom=x; dmarc={dmarc} header.from=b.example"
+    return f"Authentication-Results: {server}; {found}\n"
 
 
 def test_only_our_own_server_is_believed_about_the_sender() -> None:
@@ -146,7 +147,8 @@ def test_a_null_sender_is_a_machine() -> None:
 def test_a_bounce_names_its_mail_and_its_way() -> None:
     raw = parts(
         TEXT_PART,
-        "Content-Type: message/delivery-status\n\nReporting-MTA: dns; b\n\nFinal-Recipient: rfc822; ivan@b.example\nAction: failed\nStatus: 5.1.1",
+        "Content-Type: message/delivery-status\n\nReporting-MTA: dns; b\n\nFinal-Recipient: rfc822; "
+        "ivan@b.example\nAction: failed\nStatus: 5.1.1",
         "Content-Type: text/rfc822-headers\n\nMessage-ID: <out-1@acme.example>",
         kind="report; report-type=delivery-status",
         From="MAILER-DAEMON@b.example",
@@ -164,7 +166,8 @@ def test_a_bounce_names_its_mail_and_its_way() -> None:
 def test_a_read_receipt_is_no_message() -> None:
     raw = parts(
         TEXT_PART,
-        "Content-Type: message/disposition-notification\n\nOriginal-Message-ID: <o@acme.example>\nDisposition: manual-action/MDN-sent-manually; displayed",
+        "Content-Type: message/disposition-notification\n\nOriginal-Message-ID: <o@acme.example>\nDisposition: "
+        "manual-action/MDN-sent-manually; displayed",
         kind="report; report-type=disposition-notification",
     )
     assert items(raw) == [Receipt(state="read", ref=Ref(realm="mail", external_id="o@acme.example"))]

@@ -69,7 +69,8 @@ MARKED = [  # what stands above history that is marked with `>`
     "22.11.2026 10:00 tarihinde Support yazdı:",
     "На нд, 22.11.2026 г. в 10:00 Support <support@acme.example> написа:",
     "Στις Κυρ, 22 Νοε 2026 στις 10:00 π.μ., ο χρήστης Support <support@acme.example> έγραψε:",
-    "\u202bבתאריך יום א׳, 22 בנוב׳ 2026 ב-10:00 מאת \u202aSupport\u202c\u200f <\u202asupport@acme.example\u202c\u200f>:\u202c",
+    "\u202bבתאריך יום א׳, 22 בנוב׳ 2026 ב-10:00 מאת \u202aSupport\u202c\u200f "
+    "<\u202asupport@acme.example\u202c\u200f>:\u202c",
     "في الأحد، 22 نوفمبر 2026 في 10:00 ص تمت كتابة ما يلي بواسطة Support <support@acme.example>:",
     "เมื่อ อา. 22 พ.ย. 2026 เวลา 10:00 Support <support@acme.example> เขียนว่า:",
     "Vào CN, 22 thg 11, 2026 vào lúc 10:00 Support <support@acme.example> đã viết:",
@@ -125,26 +126,36 @@ def test_a_line_broken_by_the_program_goes_as_a_whole(lines: str) -> None:
 
 
 BLOCKS = {
-    "en": "From: Support <support@acme.example>\nSent: Sunday, November 22, 2026 10:00 AM\nTo: Ivan\nSubject: RE: Invoice",
-    "en, bold": "*From:* Support <support@acme.example>\n*Sent:* Sunday, November 22, 2026 10:00 AM\n*To:* Ivan\n*Subject:* RE: x",
-    "en, mac": "From: Support <support@acme.example>\nDate: Sunday, 22 November 2026 at 10:00\nTo: Ivan <i@b.example>\nSubject: x",
+    "en": "From: Support <support@acme.example>\nSent: Sunday, November 22, 2026 10:00 AM\nTo: Ivan\nSubject: RE: "
+    "Invoice",
+    "en, bold": "*From:* Support <support@acme.example>\n*Sent:* Sunday, November 22, 2026 10:00 AM\n*To:* Ivan\n"
+    "*Subject:* RE: x",
+    "en, mac": "From: Support <support@acme.example>\nDate: Sunday, 22 November 2026 at 10:00\nTo: Ivan "
+    "<i@b.example>\nSubject: x",
     "en, sparse": "From: Support <support@acme.example>\n\nSent: 22.11.2026\n\nTo: Ivan\n\nSubject: RE: Invoice",
-    "ru": "От: Поддержка <support@acme.example>\nОтправлено: 22 ноября 2026 г. 10:00\nКому: ivan@b.example\nТема: Заявка 15",
-    "ru, mail.ru": "От кого: Поддержка <support@acme.example>\nКому: ivan@b.example\nДата: Воскресенье, 22 ноября 2026\nТема: x",
+    "ru": "От: Поддержка <support@acme.example>\nОтправлено: 22 ноября 2026 г. 10:00\nКому: ivan@b.example\nТема: "
+    "Заявка 15",
+    "ru, mail.ru": "От кого: Поддержка <support@acme.example>\nКому: ivan@b.example\nДата: Воскресенье, 22 ноября "
+    "2026\nТема: x",
     "uk": "Від: Підтримка <support@acme.example>\nНадіслано: 22 листопада 2026 р. 10:00\nКому: Іван\nТема: x",
     "de": "Von: Support <support@acme.example>\nGesendet: Sonntag, 22. November 2026 10:00\nAn: Ivan\nBetreff: AW: x",
     "fr": "De : Support <support@acme.example>\nEnvoyé : dimanche 22 novembre 2026 10:00\nÀ : Ivan\nObjet : RE: x",
-    "es": "De: Support <support@acme.example>\nEnviado el: domingo, 22 de noviembre de 2026 10:00\nPara: Ivan\nAsunto: RE: x",
-    "pt": "De: Support <support@acme.example>\nEnviada em: domingo, 22 de novembro de 2026 10:00\nPara: Ivan\nAssunto: RES: x",
+    "es": "De: Support <support@acme.example>\nEnviado el: domingo, 22 de noviembre de 2026 10:00\nPara: Ivan\n"
+    "Asunto: RE: x",
+    "pt": "De: Support <support@acme.example>\nEnviada em: domingo, 22 de novembro de 2026 10:00\nPara: Ivan\n"
+    "Assunto: RES: x",
     "it": "Da: Support <support@acme.example>\nInviato: domenica 22 novembre 2026 10:00\nA: Ivan\nOggetto: R: x",
     "nl": "Van: Support <support@acme.example>\nVerzonden: zondag 22 november 2026 10:00\nAan: Ivan\nOnderwerp: RE: x",
     "sv": "Från: Support <support@acme.example>\nSkickat: den 22 november 2026 10:00\nTill: Ivan\nÄmne: SV: x",
     "da": "Fra: Support <support@acme.example>\nSendt: 22. november 2026 10:00\nTil: Ivan\nEmne: SV: x",
-    "fi": "Lähettäjä: Support <support@acme.example>\nLähetetty: sunnuntai 22. marraskuuta 2026 10.00\nVastaanottaja: Ivan\nAihe: VS: x",
+    "fi": "Lähettäjä: Support <support@acme.example>\nLähetetty: sunnuntai 22. marraskuuta 2026 10.00\n"
+    "Vastaanottaja: Ivan\nAihe: VS: x",
     "pl": "Od: Support <support@acme.example>\nWysłano: niedziela, 22 listopada 2026 10:00\nDo: Ivan\nTemat: ODP: x",
     "cs": "Od: Support <support@acme.example>\nOdesláno: neděle 22. listopadu 2026 10:00\nKomu: Ivan\nPředmět: RE: x",
-    "hu": "Feladó: Support <support@acme.example>\nElküldve: 2026. november 22. vasárnap 10:00\nCímzett: Ivan\nTárgy: RE: x",
-    "ro": "De la: Support <support@acme.example>\nTrimis: duminică, 22 noiembrie 2026 10:00\nCătre: Ivan\nSubiect: RE: x",
+    "hu": "Feladó: Support <support@acme.example>\nElküldve: 2026. november 22. vasárnap 10:00\nCímzett: Ivan\n"
+    "Tárgy: RE: x",
+    "ro": "De la: Support <support@acme.example>\nTrimis: duminică, 22 noiembrie 2026 10:00\nCătre: Ivan\nSubiect: "
+    "RE: x",
     "tr": "Kimden: Support <support@acme.example>\nGönderilme: 22 Kasım 2026 Pazar 10:00\nKime: Ivan\nKonu: RE: x",
     "el": "Από: Support <support@acme.example>\nΣτάλθηκε: Κυριακή, 22 Νοεμβρίου 2026\nΠρος: Ivan\nΘέμα: RE: x",
     "bg": "От: Support <support@acme.example>\nИзпратено: неделя, 22 ноември 2026 г.\nДо: Ivan\nОтносно: RE: x",
@@ -383,21 +394,28 @@ def test_the_senders_own_name_below_is_a_signature() -> None:
 
 
 PAGES = {
-    "gmail": '<div dir="ltr">{answer}</div><br><div class="gmail_quote gmail_quote_container"><div class="gmail_attr">x</div>'
+    "gmail": '<div dir="ltr">{answer}</div><br><div class="gmail_quote gmail_quote_container"><div '
+    'class="gmail_attr">x</div>'
     '<blockquote class="gmail_quote">old</blockquote></div>',
-    "apple": '<body>{answer}<br><blockquote type="cite">On 1 Jan 2026, at 10:00, A &lt;a@b.example&gt; wrote:<br>old</blockquote></body>',
-    "outlook": '<p class="MsoNormal">{answer}</p><div style="border:none;border-top:solid #E1E1E1 1.0pt;padding:3.0pt 0in 0in 0in">'
+    "apple": '<body>{answer}<br><blockquote type="cite">On 1 Jan 2026, at 10:00, A &lt;a@b.example&gt; '
+    "wrote:<br>old</blockquote></body>",
+    "outlook": '<p class="MsoNormal">{answer}</p><div style="border:none;border-top:solid #E1E1E1 '
+    '1.0pt;padding:3.0pt 0in 0in 0in">'
     "<p><b>From:</b> A</p></div><p>old</p>",
     "outlook.com": '<div>{answer}</div><hr tabindex="-1"><div id="divRplyFwdMsg"><b>From:</b> A</div><div>old</div>',
-    "outlook mobile": '<div>{answer}</div><div id="ms-outlook-mobile-signature">Get Outlook for iOS</div><div id="mail-editor-reference-'
+    "outlook mobile": '<div>{answer}</div><div id="ms-outlook-mobile-signature">Get Outlook for iOS</div><div '
+    'id="mail-editor-reference-'
     'message-container">old</div>',
     "outlook, appended": '<div>{answer}</div><div id="appendonsend"></div><div>old</div>',
     "yahoo": '<div>{answer}</div><div id="ydp1yahoo_quoted_12" class="ydp1yahoo_quoted">old</div>',
     "proton": '<div>{answer}</div><div class="protonmail_quote">On x<blockquote>old</blockquote></div>',
-    "thunderbird": '<p>{answer}</p><div class="moz-cite-prefix">Am 1.1.2026 um 10:00 schrieb A:<br></div><blockquote type="cite">old</blockquote>',
+    "thunderbird": '<p>{answer}</p><div class="moz-cite-prefix">Am 1.1.2026 um 10:00 schrieb '
+    'A:<br></div><blockquote type="cite">old</blockquote>',
     "thunderbird, signature": '<p>{answer}</p><pre class="moz-signature">-- \nIvan</pre>',
-    "yandex": '<div>{answer}</div><div> </div><div>22.11.2026, 10:00, "A" &lt;a@b.example&gt;:</div><blockquote><p>old</p></blockquote>',
-    "mail.ru": '<div>{answer}</div><blockquote style="border-left:1px solid #0857A6">Воскресенье, 22 ноября 2026 от A:<br>old</blockquote>',
+    "yandex": '<div>{answer}</div><div> </div><div>22.11.2026, 10:00, "A" '
+    "&lt;a@b.example&gt;:</div><blockquote><p>old</p></blockquote>",
+    "mail.ru": '<div>{answer}</div><blockquote style="border-left:1px solid #0857A6">Воскресенье, 22 ноября 2026 '
+    "от A:<br>old</blockquote>",
     "gmx": '<div>{answer}</div><div name="quote" style="margin:10px"><div><b>Gesendet:</b> x</div>old</div>',
     "zimbra": '<div>{answer}</div><hr id="zwchr" data-marker="__DIVIDER__"><div>old</div>',
     "hotmail": '<div>{answer}</div><hr id="stopSpelling">Date: x<br>old',

@@ -156,7 +156,8 @@ def test_the_plain_form_is_read_and_the_page_kept_beside_it() -> None:
 
 
 def test_a_page_alone_is_turned_into_text() -> None:
-    page = "<html><head><title>T</title><style>p{}</style></head><body><p>One&nbsp;two</p><ul><li>a<li>b</ul>x<br>y</body></html>"
+    head = "<head><title>T</title><style>p{}</style></head>"
+    page = f"<html>{head}<body><p>One&nbsp;two</p><ul><li>a<li>b</ul>x<br>y</body></html>"
     assert read_mail(mail(page, Content_Type="text/html; charset=utf-8")).text.split("\n") == [
         "One two",
         "",
@@ -180,7 +181,8 @@ def test_pages_are_made_safe() -> None:
     page = (
         '<p onclick="x()">Hi<script>alert(1)</script><img src="http://evil.example/pixel.gif"><img src="cid:logo@b">'
         '<a href="javascript:x()">a</a><a href="https://b.example/">b</a><form action="/x"><input></form>'
-        '<div style="background:url(http://evil.example/x);color:red">c</div><iframe src="http://evil.example"></iframe></p>'
+        '<div style="background:url(http://evil.example/x);color:red">c</div><iframe '
+        'src="http://evil.example"></iframe></p>'
     )
     safe = sanitised(bounded(page))
     assert "evil.example" not in safe
@@ -257,7 +259,8 @@ def test_an_invitation_is_kept_and_says_something() -> None:
 
 
 def test_signed_and_encrypted_mails() -> None:
-    clear = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nWhere is it?\n- -- \nx\n-----BEGIN PGP SIGNATURE-----\nabc\n-----END PGP SIGNATURE-----\n"
+    signed = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nWhere is it?\n- -- \nx\n"
+    clear = signed + "-----BEGIN PGP SIGNATURE-----\nabc\n-----END PGP SIGNATURE-----\n"
     assert read_mail(mail(clear)).visible_text == "Where is it?"
     signature = 'Content-Type: application/pgp-signature; name="signature.asc"\n\nabc'
     assert read_mail(parts(TEXT_PART, signature, kind="signed")).text == "Hello"

@@ -108,7 +108,7 @@ def _labelled(text: str) -> tuple[str, str]:
     """The label of a header line as it is known, and its value."""
     text = text[:2_000].strip(" \t*_|")
     for colon in (":", "："):
-        label, found, value = text[:60].partition(colon)
+        label, found, _ = text[:60].partition(colon)
         key = label.strip(" \t*_").lower()
         if found and key in phrases.LABELS:
             return key, text.partition(colon)[2].strip(" *_")[:300]
@@ -143,8 +143,7 @@ def is_attribution(lines: list[str], *, quoted_below: bool) -> bool:
     said = bool(
         verb
         and any(
-            bare.endswith(each.group()) or bare.endswith(each.group() + "(a)") or bare.endswith(each.group() + "(а)")
-            for each in phrases.VERBS.finditer(lowered[-40:])
+            bare.endswith((each[0], each[0] + "(a)", each[0] + "(а)")) for each in phrases.VERBS.finditer(lowered[-40:])
         )
     )
     if said and len(lines) == 1 and _inner(lines[0]):
@@ -165,7 +164,7 @@ def is_attribution(lines: list[str], *, quoted_below: bool) -> bool:
 
 
 def _told_by_a_program(text: str, lowered: str, said: bool) -> bool:
-    """Unmarked history below, no address: the date must come first, and the verb at the end (or `Am … schrieb Name:`)."""
+    """Unmarked history below, no address: the date must come first, as in `Am … schrieb Name:`."""
     return (
         len(text) < 160
         and bool(_DATED_START.match(lowered) or phrases.STARTS.match(lowered))

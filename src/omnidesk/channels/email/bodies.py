@@ -13,13 +13,18 @@ from omnidesk.channels.email.tnef import is_tnef, unpack
 from omnidesk.domain.messages import File
 
 MAX_TEXT = 500_000  # characters of one body; a longer one is also kept as a file
-_REPORTS = {"message/delivery-status", "message/global-delivery-status", "message/disposition-notification", "message/feedback-report",
-            "text/rfc822-headers", "message/global-headers", "message/global-disposition-notification"}  # fmt: skip
+_REPORTS_NAMES = (
+    "message/delivery-status|message/global-delivery-status|message/disposition-notification|"
+    "message/feedback-report|text/rfc822-headers|message/global-headers|"
+    "message/global-disposition-notification"
+)
+_REPORTS = frozenset(_REPORTS_NAMES.split("|"))
 _PKCS7 = {"application/pkcs7-mime", "application/x-pkcs7-mime"}
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 _CLEARSIGNED = re.compile(r"-----BEGIN PGP SIGNED MESSAGE-----[ \t]*\n(?:[A-Za-z]{1,20}: [^\n]*\n)*\n")
 _PLACEHOLDER = re.compile(
-    r"\bhtml\b|view (?:this|it) (?:email|message|mail|in)|просмотр\w* (?:этого )?письм|не поддерживает|открыть в браузере|web browser|в браузере",
+    r"\bhtml\b|view (?:this|it) (?:email|message|mail|in)|просмотр\w* (?:этого )?письм|не поддерживает|открыть в "
+    r"браузере|web browser|в браузере",
     re.IGNORECASE,
 )
 _ICS_FIELD = re.compile(r"^(SUMMARY|DESCRIPTION|LOCATION)(?:;[^:\n]{0,200})?:(.*)$", re.MULTILINE)

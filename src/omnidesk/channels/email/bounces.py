@@ -43,8 +43,10 @@ _SUBJECT = re.compile(
     r"ikke-leverbar|"
     r"toimittaminen epäonnistui|ei voitu toimittaa|niedostarcz\w+|nie można dostarczyć|nie dostarczono|"
     r"zwrot poczty|nedoručiteln\w+|nelze doručit|kézbesíthetetlen|kézbesítés sikertelen|imposibil de livrat|nelivrat|"
-    r"teslim edilemedi|iletilemedi|teslim edilemeyen|配信(?:不能|失敗|できません)|送信できません|宛先不明|退信|系统退信|无法(?:投递|送达)|未送達|投递失败|"
-    r"退回的|전달할 수 없|배달되지|반송|αδυναμία παράδοσης|δεν παραδόθηκε|לא ניתן למסור|تعذر التسليم|تعذر تسليم|lỗi gửi thư|"
+    r"teslim edilemedi|iletilemedi|teslim edilemeyen|配信(?:不能|失敗|できません)|送信できません|宛先不明|退信|"
+    r"系统退信|无法(?:投递|送达)|未送達|投递失败|"
+    r"退回的|전달할 수 없|배달되지|반송|αδυναμία παράδοσης|δεν παραδόθηκε|לא ניתן למסור|تعذر التسليم|تعذر تسليم|"
+    r"lỗi gửi thư|"
     r"không thể gửi",
     re.IGNORECASE,
 )
@@ -63,7 +65,8 @@ _BODY = re.compile(
     r"ящик (?:переполнен|не существует|отключен|заблокирован)|user .{0,60}(?:not found|does not exist)|"
     r"\b55\d[ -]5\.\d\.\d|\b5\d\d[ -]\d\.\d\.\d|"
     r"konnte nicht zugestellt|n.a pas pu être (?:remis|délivré|distribué)|no (?:se )?(?:pudo|"
-    r"ha podido) (?:ser )?entrega|não pôde ser entregue|non è stato (?:possibile|recapitato)|无法(?:投递|送达)|配信できません",
+    r"ha podido) (?:ser )?entrega|não pôde ser entregue|non è stato (?:possibile|recapitato)|无法(?:投递|送达)|"
+    r"配信できません",
     re.IGNORECASE,
 )
 _DELAY = re.compile(
@@ -195,9 +198,7 @@ def _first_address(text: str) -> str:
 
 def _quoted_ids(headers: Headers, body: Body, text: str) -> tuple[str, ...]:
     """Ids of the mail that was returned: enclosed, as headers, copied into the text, or referred to."""
-    found: list[str] = []
-    for part in body.enclosed:
-        found.append(one_message_id(part.headers.get("message-id")))
+    found = [one_message_id(part.headers.get("message-id")) for part in body.enclosed]
     for part in body.reports:
         if part.content_type.endswith("headers"):
             found.append(one_message_id(parse_headers(part.content().strip()).get("message-id")))

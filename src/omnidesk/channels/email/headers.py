@@ -168,14 +168,14 @@ _TOKEN = re.compile(
 def _split(source: str) -> Iterator[str]:
     """Pieces between commas; a group's name is dropped."""
     piece: list[str] = []
-    for token in _TOKEN.findall(source):
-        if token in (",", ";"):
+    for lexeme in _TOKEN.findall(source):
+        if lexeme in (",", ";"):
             yield "".join(piece)
             piece = []
-        elif token == ":" and not any("@" in each or "<" in each for each in piece):
+        elif lexeme == ":" and not any("@" in each or "<" in each for each in piece):
             piece = []
         else:
-            piece.append(token)
+            piece.append(lexeme)
     yield "".join(piece)
 
 

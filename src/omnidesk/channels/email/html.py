@@ -70,19 +70,20 @@ _SHOWN = set(nh3.ALLOWED_TAGS) | {
     "td",
     "th",
 }
-_STYLES = {
-    "color", "background-color", "font-weight", "font-style", "font-size", "font-family", "text-align", "text-decoration",
-    "line-height", "white-space", "vertical-align", "margin", "margin-left", "margin-right", "margin-top", "margin-bottom",
-    "padding", "padding-left", "padding-right", "padding-top", "padding-bottom", "border", "border-left", "border-right",
-    "border-top", "border-bottom", "border-collapse", "width", "max-width", "height",
-}  # fmt: skip
+_STYLES_NAMES = (
+    "color|background-color|font-weight|font-style|font-size|font-family|text-align|text-decoration|"
+    "line-height|white-space|vertical-align|margin|margin-left|margin-right|margin-top|margin-bottom|padding|"
+    "padding-left|padding-right|padding-top|padding-bottom|border|border-left|border-right|border-top|"
+    "border-bottom|border-collapse|width|max-width|height"
+)
+_STYLES = frozenset(_STYLES_NAMES.split("|"))
 _CLEANED = re.compile(r'<(/?)([a-zA-Z][a-zA-Z0-9:-]*)((?:\s[^\s=>"/]+(?:="[^"]*")?)*)\s*/?>|([^<]+)|<')
 _ATTRIBUTE = re.compile(r'\s([^\s=>"/]+)="([^"]*)"')
-_BLOCKS = {
-    "address", "article", "aside", "blockquote", "center", "dd", "div", "dl", "dt", "fieldset", "figure", "footer", "form",
-    "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre", "section", "table", "tr", "ul",
-    "tbody", "thead", "tfoot", "caption", "body", "html",
-}  # fmt: skip
+_BLOCKS_NAMES = (
+    "address|article|aside|blockquote|center|dd|div|dl|dt|fieldset|figure|footer|form|h1|h2|h3|h4|h5|h6|header|"
+    "hr|li|main|nav|ol|p|pre|section|table|tr|ul|tbody|thead|tfoot|caption|body|html"
+)
+_BLOCKS = frozenset(_BLOCKS_NAMES.split("|"))
 _AIRY = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "blockquote", "pre"}
 _VOID = {"br", "hr", "img", "wbr"}
 _QUOTE_CLASS = re.compile(
@@ -153,7 +154,10 @@ def _few_entities(source: str) -> str:
 
 
 def sanitised(source: str) -> str:
-    """HTML, already `bounded`, that is safe inside a sandboxed page: no scripts, no forms, no remote images; inline images stay `cid:`."""
+    """HTML, already `bounded`, that is safe inside a sandboxed page.
+
+    No scripts, no forms, no remote images; inline images stay `cid:`.
+    """
     return nh3.clean(
         source,
         tags=_SHOWN,

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 MAX_LINES = 20_000  # read as lines; what stands below is history
 _SHARED_LINE = re.compile(
-    r"(\S.*?)(?:[ \t]*-{2,}[ \t]*|[ \t]+)(On (?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|\d).*\d.* wrote:[ \t]*)"
+    r"(\S.*?)(?:[ \t]*-{2,}[ \t]*|[ \t]+)(On (?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|"
+    r"Oct|Nov|Dec|\d).*\d.* wrote:[ \t]*)"
 )
 
 

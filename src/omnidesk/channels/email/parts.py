@@ -145,7 +145,7 @@ def _known_type(kind: str) -> str:
 
 
 def parameters(value: bytes, headers: Headers) -> tuple[str, dict[str, str]]:
-    """The value before the first semicolon, in lower case, and the parameters decoded (RFC 2231, RFC 2047, raw 8 bit)."""
+    """The value before the first semicolon, in lower case, and the parameters (RFC 2231, RFC 2047, raw 8 bit)."""
     source = headers.source(value)
     head, _, _ = source.partition(";")
     pieces: dict[str, list[tuple[int, bool, str]]] = {}

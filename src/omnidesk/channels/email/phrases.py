@@ -13,7 +13,8 @@ _LABELS = {
         "nadawca|odesílatel|odosielateľ|feladó|"
         "expeditor|de la|kimden|gönderen|від|від кого|відправник|подател|από|מאת|من|จาก|từ|người gửi|dari|pengirim|"
         "差出人|送信者|发件人|寄件者|寄件人|发信人|"
-        "보낸 사람|보낸사람|발신인|reply-to|no|saatja|nuo|kas|from kind|remetente|remitente|от имени|šalje|pošiljatelj|reply to|"
+        "보낸 사람|보낸사람|발신인|reply-to|no|saatja|nuo|kas|from kind|remetente|remitente|от имени|šalje|"
+        "pošiljatelj|reply to|"
         "antwort an"
     ),
     DATE: (
@@ -25,13 +26,15 @@ _LABELS = {
         "tarih|надіслано|відправлено|изпратено|"
         "στάλθηκε|ημερομηνία|נשלח|תאריך|تاريخ|تم الإرسال|أُرسلت|تاریخ|วันที่|ส่ง|ส่งเมื่อ|ngày|đã gửi|gửi lúc|"
         "tanggal|dikirim|terkirim|送信日時|日時|日付|发送时间|"
-        "发送日期|日期|寄件日期|傳送時間|時間|时间|보낸 날짜|날짜|보낸시간|보낸 시간|poslano|saadetud|kuupäev|išsiųsta|nosūtīts|sent date|date sent|"
+        "发送日期|日期|寄件日期|傳送時間|時間|时间|보낸 날짜|날짜|보낸시간|보낸 시간|poslano|saadetud|kuupäev|"
+        "išsiųsta|nosūtīts|sent date|date sent|"
         "data wysłania"
     ),
     TO: (
         "to|кому|получатель|an|à|a|para|per|destinataire|destinatario|aan|till|til|vastaanottaja|do|komu|címzett|"
         "către|catre|la|kime|alıcı|până la|до|на|"
-        "προς|אל|إلى|الى|ถึง|đến|tới|người nhận|kepada|ke|宛先|收件人|收件者|받는 사람|받는사람|수신인|za|prima|saaja|kam|destinatário|"
+        "προς|אל|إلى|الى|ถึง|đến|tới|người nhận|kepada|ke|宛先|收件人|收件者|받는 사람|받는사람|수신인|za|prima|"
+        "saaja|kam|destinatário|"
         "an wen|reply-to"
     ),
     CC: (
@@ -42,7 +45,8 @@ _LABELS = {
     SUBJECT: (
         "subject|тема|betreff|objet|asunto|assunto|oggetto|onderwerp|ämne|emne|aihe|temat|předmět|predmet|tárgy|"
         "subiect|konu|тема листа|относно|θέμα|"
-        "נושא|الموضوع|موضوع|เรื่อง|หัวเรื่อง|chủ đề|tiêu đề|subjek|perihal|hal|件名|主题|主旨|主題|题目|제목|teema|tema|sujet|"
+        "נושא|الموضوع|موضوع|เรื่อง|หัวเรื่อง|chủ đề|tiêu đề|subjek|perihal|hal|件名|主题|主旨|主題|题目|제목|teema|"
+        "tema|sujet|"
         "zadeva|naslov|re|priority|"
         "важность|importance|attachments|anlagen|pièces jointes|вложения|wichtigkeit|categories"
     ),
@@ -73,7 +77,8 @@ VERBS = re.compile(
     r"napisao|napisala|je napisal|пишет|писал|написал|пише|писав|"
     r"написав|написа|пиша|yazdı|yazmış|đã viết|viết|menulis|menulis|parašė|rašė|rakstīja|kirjutas|έγραψε|έγραψαν|"
     r"έγραψ|כתב|כותב|كتب|كتبت|كتابة|نوشت|เขียน|"
-    r"写道|寫道|写了|작성|님이|썼습니다|のメッセージ|書きました|написали|napisal|v/v|gửi|mengirim|va escriure|idatzi|escribiu|shkroi|жазды|"
+    r"写道|寫道|写了|작성|님이|썼습니다|のメッセージ|書きました|написали|napisal|v/v|gửi|mengirim|va escriure|"
+    r"idatzi|escribiu|shkroi|жазды|"
     r"написало|отправил|"
     r"послал|сообщил|ответил|jazd[ıi]|scribit|hat am|berichtete"
 )
@@ -114,7 +119,8 @@ ORIGINALS = re.compile(
     r"eredeti üzenet|mesaj(?:ul)? original|orijinal (?:mesaj|ileti)|özgün ileti|"
     r"оригінальне повідомлення|вихідне повідомлення|початкове повідомлення|оригинално съобщение|αρχικό μήνυμα|"
     r"הודעה מקורית|ההודעה המקורית|الرسالة الأصلية|رسالة أصلية|پیام اصلی|"
-    r"ข้อความต้นฉบับ|thư gốc|tin nhắn gốc|pesan asli|元のメッセージ|原始邮件|原始郵件|原邮件|原始信件|원본 메(?:시|세)지|원본 메일|izvorna poruka|"
+    r"ข้อความต้นฉบับ|thư gốc|tin nhắn gốc|pesan asli|元のメッセージ|原始邮件|原始郵件|原邮件|原始信件|원본 메(?:시|"
+    r"세)지|원본 메일|izvorna poruka|"
     r"originalna poruka|izvirno sporočilo|"
     r"quoted (?:text|message)|reply message|цитируемое сообщение|missatge original|sõnum",
     re.IGNORECASE,
@@ -132,7 +138,8 @@ FORWARDS = re.compile(
     r"(?:iletilen|yönlendirilen|iletilmiş) (?:mesaj|ileti|posta)|переслане повідомлення|перенаправлене|препратено|"
     r"προωθημένο|הודעה שהועברה|הודעה מועברת|الرسالة المعاد توجيهها|رسالة معاد توجيهها|"
     r"ข้อความที่ส่งต่อ|thư (?:đã )?chuyển tiếp|tin nhắn (?:đã )?chuyển tiếp|pesan (?:terusan|yang diteruskan)|"
-    r"転送(?:された)?メッセージ|转发(?:的)?(?:邮件|邮件信息)|轉寄|轉發|전달된 (?:메(?:시|세)지|메일)|proslijeđena|posredovano|"
+    r"転送(?:された)?メッセージ|转发(?:的)?(?:邮件|邮件信息)|轉寄|轉發|전달된 (?:메(?:시|세)지|메일)|proslijeđena|"
+    r"posredovano|"
     r"пересылка|forwarded",
     re.IGNORECASE,
 )
@@ -187,7 +194,8 @@ CLOSINGS = re.compile(
     r"saygılarımla|saygılar|iyi çalışmalar|selamlar|iyi günler|teşekkürler,? saygılar|"
     r"trân trọng|thân ái|salam|hormat saya|terima kasih|dengan hormat|"
     r"με εκτίμηση|φιλικά|בברכה|בתודה|تحياتي|مع التحية|مع أطيب التحيات|با احترام|ขอแสดงความนับถือ|"
-    r"よろしくお願い(?:いた|致)?します|以上、よろしくお願い(?:いた|致)?します|敬具|此致|敬礼|此致敬礼|祝好|顺祝商祺|顺颂商祺|谢谢|감사합니다|드림|올림|"
+    r"よろしくお願い(?:いた|致)?します|以上、よろしくお願い(?:いた|致)?します|敬具|此致|敬礼|此致敬礼|祝好|"
+    r"顺祝商祺|顺颂商祺|谢谢|감사합니다|드림|올림|"
     r"s poštovanjem|srdačan pozdrav|lep pozdrav|lijep pozdrav|lugupidamisega|parimat|pagarbiai|su pagarba|ar cieņu|"
     r"salutacions|atentament|agur bat|með kveðju|kveðja)",
     re.IGNORECASE,
@@ -219,7 +227,8 @@ _DEVICES = (
     r"orange|sfr|"
     r"laposte|libero|pixels|iphonen|iphonesta|iphonista|iphone-ról|iphone'umdan|galaxy\w*|ios)"
 )
-_DEVICE_TAIL = r"(?:[ \u00a0]?(?:\d{1,2}|pro|max|plus|mini|ultra|s\d+|a\d+|note|\+|®|™|se|[a-z]?\d{1,3}[a-z+]{0,3}|5g|4g|lte)){0,5}"
+_DEVICE_TAIL = r"(?:[ \u00a0]?(?:\d{1,2}|pro|max|plus|mini|ultra|s\d+|a\d+|note|\+|®|™|se|[a-z]?\d{1,3}[a-z+]{0,3}|"
+    r"5g|4g|lte)){0,5}"
 _FOR = (
     r"(?:,? ?(?:for|pour|für|para|per|voor|för|til|till|for|para|для|на|dla|pro|için|on|auf|sur|en|en el|su|op|w|"
     r"na|από|через|via|with|using|mit|using the|by)[ \u00a0](?:\w+[ \u00a0]){0,2}?"
@@ -229,35 +238,46 @@ _FOR = (
     r"мобильн\w+ \w+|андроид\w*|айфон\w*))?"
 )
 _SENT = (
-    r"(?:sent (?:from|via|with|by|using)|sent out from|gesendet (?:von|mit|über|aus)|envoyé (?:de|depuis|à partir de|avec|par|via)|"
-    r"enviado (?:desde|con|do|a partir do|de|pelo|via)|inviato (?:da|dal|con|tramite)|verzonden (?:vanaf|met|via|vanuit|van|door)|"
-    r"verstuurd vanaf|skickat (?:från|med)|skickades från|sendt (?:fra|med|via)|lähetetty|wysłan[eoay] (?:z|za pomocą|przez|ze)|"
-    r"wysłano (?:z|za pomocą|ze)|odesláno (?:z|pomocí|ze)|odoslané z(?:o)?|küldve|elküldve|trimis (?:de pe|din|prin)|gönderen|"
+    r"(?:sent (?:from|via|with|by|using)|sent out from|gesendet (?:von|mit|über|aus)|envoyé (?:de|depuis|à partir "
+    r"de|avec|par|via)|"
+    r"enviado (?:desde|con|do|a partir do|de|pelo|via)|inviato (?:da|dal|con|tramite)|verzonden (?:vanaf|met|via|"
+    r"vanuit|van|door)|"
+    r"verstuurd vanaf|skickat (?:från|med)|skickades från|sendt (?:fra|med|via)|lähetetty|wysłan[eoay] (?:z|za "
+    r"pomocą|przez|ze)|"
+    r"wysłano (?:z|za pomocą|ze)|odesláno (?:z|pomocí|ze)|odoslané z(?:o)?|küldve|elküldve|trimis (?:de pe|din|"
+    r"prin)|gönderen|"
     r"отправлено (?:с|из|со|через|при помощи|с помощью|от)|послано (?:с|из)|отправил\w* (?:с|из)|написано (?:с|на)|"
-    r"надіслано (?:з|із|зі|за допомогою)|відправлено (?:з|із|зі)|изпратено от|εστάλη από|στάλθηκε από|נשלח מ|أرسلت من|مرسل من|"
+    r"надіслано (?:з|із|зі|за допомогою)|відправлено (?:з|із|зі)|изпратено от|εστάλη από|στάλθηκε από|נשלח מ|أرسلت "
+    r"من|مرسل من|"
     r"تم الإرسال من|ส่งจาก|được gửi từ|đã gửi từ|dikirim dari|poslano (?:z|s|iz)|saadetud|išsiųsta iš|nosūtīts no)"
 )
 _GET = (
-    r"(?:get|downloaded?|скачать|установить|télécharge[rz]|descargar?|baixar?|holen sie sich|hol dir|ottieni|obtener|obter|obtenir|"
+    r"(?:get|downloaded?|скачать|установить|télécharge[rz]|descargar?|baixar?|holen sie sich|hol dir|ottieni|"
+    r"obtener|obter|obtenir|"
     r"pobierz|загрузить|загрузите|outlook voor)"
 )
 SENT_FROM = re.compile(
     r"[-–—*_ ]{0,3}(?:" + _SENT + "|" + _GET + r")[ \u00a0:]?[ \u00a0]?"
     + _DEVICES + _DEVICE_TAIL + _FOR
-    + r"(?:[ \u00a0]?[<(\[]\S{1,300}[>)\]])?(?:[.!]|, (?:please |so )?(?:excuse|pardon|sorry|forgive)[\w ,.'’-]{0,60}|[ \u00a0](?:gesendet|geschickt|verzonden|gönderildi|küldve|lähetetty|küldtem|üzerinden gönderildi))?[ \u00a0]*",
+    + r"(?:[ \u00a0]?[<(\[]\S{1,300}[>)\]])?(?:[.!]|, (?:please |so )?(?:excuse|pardon|sorry|forgive)[\w "
+    r",.'’-]{0,60}|[ \u00a0](?:gesendet|geschickt|verzonden|gönderildi|küldve|lähetetty|küldtem|üzerinden "
+    r"gönderildi))?[ \u00a0]*",
     re.IGNORECASE,
 )  # fmt: skip
 SENT_START = re.compile(r"[-–—*_ ]{0,3}" + _SENT + r"\b", re.IGNORECASE)
 DEVICE = re.compile(
-    r"\b(?:i(?:phon|pad|pod|os)|android|galaxy|samsung|huawei|xiaomi|redmi|honor|nokia|blackberry|smartphone|outlook|mail|gmail|yahoo|"
-    r"proton|tutanota|thunderbird|yandex|windows|mobile|handy|телефон|смартфон|айфон|планшет|яндекс|почт|мобильн|устройств|телефону|"
+    r"\b(?:i(?:phon|pad|pod|os)|android|galaxy|samsung|huawei|xiaomi|redmi|honor|nokia|blackberry|smartphone|"
+    r"outlook|mail|gmail|yahoo|"
+    r"proton|tutanota|thunderbird|yandex|windows|mobile|handy|телефон|смартфон|айфон|планшет|яндекс|почт|мобильн|"
+    r"устройств|телефону|"
     r"телефона|gmx|web\.de|t-mobile|verizon|tablet|app\b)",
     re.IGNORECASE,
 )
 SENT_FROM_OTHER = re.compile(
     r"(?:von (?:meinem|mein|unterwegs)[\w \-]{0,30} gesendet\.?|iphone(?:sta|lla|ista|'?umdan|"
     r"-?omról)? (?:lähetetty|gönderildi|küldve)\.?|iphone['’]?umdan gönderildi\.?|lähetetty iphonesta\.?|"
-    r"iphone(?:から|より)送信|(?:私の)?\w{0,20}(?:から|より)送信(?:されました)?|发自我的\s?[\w ]{1,30}|從我的\s?[\w ]{1,30}\s?傳送|"
+    r"iphone(?:から|より)送信|(?:私の)?\w{0,20}(?:から|より)送信(?:されました)?|发自我的\s?[\w ]{1,30}|"
+    r"從我的\s?[\w ]{1,30}\s?傳送|"
     r"發自我的\s?[\w ]{1,30}|来自我的\s?[\w ]{1,30}|나의 \w+에서 보냄|내 \w+에서 보냄|iphone에서 보냄|"
     r"sent from (?:a|an|my|the) [\w \-'’]{1,60}|via mobile|sent via mobile|sent from mobile|mobile mail|"
     r"\w[\w .]{0,20} (?:telefonumdan|cihazımdan) gönderildi\.?|"
