@@ -102,7 +102,7 @@ async def test_steps_ask_the_last_agent_first_then_keep_what_is_preferred_then_e
 
 
 async def test_four_planners_at_once_overfill_nobody_and_give_nothing_twice(floor: Floor) -> None:
-    """Each plans for the same free agents, but for other tickets: ones that waited longer came between the snapshots."""
+    """Each plans for the same free agents, but for others: older ones came between the snapshots."""
     queue = await floor.queue("general")
     agents = [await floor.agent(f"Agent{n}", capacity=3) for n in range(8)]
     ivan = await floor.customer("Ivan")
