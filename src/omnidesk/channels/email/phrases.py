@@ -227,8 +227,10 @@ _DEVICES = (
     r"orange|sfr|"
     r"laposte|libero|pixels|iphonen|iphonesta|iphonista|iphone-ról|iphone'umdan|galaxy\w*|ios)"
 )
-_DEVICE_TAIL = r"(?:[ \u00a0]?(?:\d{1,2}|pro|max|plus|mini|ultra|s\d+|a\d+|note|\+|®|™|se|[a-z]?\d{1,3}[a-z+]{0,3}|"
+_DEVICE_TAIL = (
+    r"(?:[ \u00a0]?(?:\d{1,2}|pro|max|plus|mini|ultra|s\d+|a\d+|note|\+|®|™|se|[a-z]?\d{1,3}[a-z+]{0,3}|"
     r"5g|4g|lte)){0,5}"
+)
 _FOR = (
     r"(?:,? ?(?:for|pour|für|para|per|voor|för|til|till|for|para|для|на|dla|pro|için|on|auf|sur|en|en el|su|op|w|"
     r"na|από|через|via|with|using|mit|using the|by)[ \u00a0](?:\w+[ \u00a0]){0,2}?"
