@@ -177,6 +177,8 @@ class Manifest:
     config: type[InboxConfig]
     build: Callable[[Any, Tools], Any]  # (config, tools) -> channel
     repeats_safely: bool = False  # the platform takes our key: a lost call is made again, not `unknown`
+    per_second: float = 0.0  # calls that the platform allows to one account, shared by all workers; 0: any number
+    burst: int = 1  # of them at once after a quiet time
 
 
 _registry: dict[str, Manifest] = {}
@@ -184,14 +186,28 @@ T = TypeVar("T")
 
 
 def register(
-    name: str, *, title: str, config: type[InboxConfig], repeats_safely: bool = False
+    name: str,
+    *,
+    title: str,
+    config: type[InboxConfig],
+    repeats_safely: bool = False,
+    per_second: float = 0.0,
+    burst: int = 1,
 ) -> Callable[[type[T]], type[T]]:
     """Class decorator: this class is the channel `name`. Raises ValueError when the name is taken."""
 
     def note(cls: type[T]) -> type[T]:
         if name in _registry and _registry[name].build is not cls:
             raise ValueError(f"channel {name!r} is registered twice")
-        _registry[name] = Manifest(name=name, title=title, config=config, build=cls, repeats_safely=repeats_safely)
+        _registry[name] = Manifest(
+            name=name,
+            title=title,
+            config=config,
+            build=cls,
+            repeats_safely=repeats_safely,
+            per_second=per_second,
+            burst=burst,
+        )
         return cls
 
     return note
