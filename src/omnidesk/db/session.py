@@ -38,6 +38,7 @@ AWAY: tuple[type[BaseException], ...] = (
     asyncpg.CrashShutdownError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that was cut in the middle of a step
     ConnectionError,
     TimeoutError,
     FileNotFoundError,  # the socket of an embedded server that is down
@@ -91,6 +92,10 @@ class Database:
             raw = await connection.get_raw_connection()
             driver = raw.driver_connection
             assert driver is not None
+            if driver.is_closed():  # cut while it lay in the pool, which cannot see what happens on the driver
+                await connection.invalidate()
+                driver = (await connection.get_raw_connection()).driver_connection
+                assert driver is not None
             yield Tx(connection, driver)
 
     @asynccontextmanager
