@@ -1,0 +1,444 @@
+"""Deliveries: one way out of a message, what the deliverer must know of it, and what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from omnidesk.db import outbox
+from omnidesk.db.session import Tx
+from omnidesk.domain.messages import Address, Author, Ref
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """A message of ours with one way out, as rows. `calls` are the provider calls that it takes, in order."""
+
+    message_id: UUID
+    conversation_id: UUID
+    author: Author
+    text: str
+    at: datetime
+    delivery_id: UUID
+    to_ids: tuple[UUID, ...]
+    message_ref: str
+    calls: tuple[outbox.New, ...]
+    cc_ids: tuple[UUID, ...] = ()
+    agent_id: UUID | None = None
+    subject: str = ""
+    html: str = ""
+    automatic: bool = False
+    ref: Ref | None = None  # what answers to it will name, when that is known before it is sent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    name: str
+    content_type: str
+    size: int
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """Everything that a channel needs to make a call of this delivery. Never changes from one try to the next."""
+
+    delivery_id: UUID
+    message_id: UUID
+    message_ref: str
+    ticket_id: UUID
+    ticket_number: str
+    language: str
+    author: Author
+    agent_name: str
+    subject: str
+    text: str
+    html: str
+    automatic: bool
+    created_at: datetime
+    conversation_id: UUID
+    conversation_inbox_id: UUID
+    thread_key: str
+    token: str
+    to: tuple[Address, ...] = ()
+    cc: tuple[Address, ...] = ()
+    files: tuple[StoredFile, ...] = ()
+    references: tuple[str, ...] = ()  # external ids of the conversation's messages before this one, oldest first
+    answers: str = ""  # the external id of the message that this one answers
+    quoted: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A delivery that reads differently now."""
+
+    delivery_id: UUID
+    message_id: UUID
+    ticket_id: UUID
+    before: str
+    after: str
+    error: str | None
+    automatic: bool
+
+
+async def add(tx: Tx, posts: Sequence[Post]) -> None:
+    """Store messages, deliveries, references and calls: a few statements, however many posts. Tickets are locked."""
+    if not posts:
+        return
+    await tx.driver.execute(
+        """
+        INSERT INTO messages (id, conversation_id, direction, author, agent_id, subject, text, html, automatic, at)
+        SELECT id, conversation_id, 'out', author, agent_id, subject, text, html, automatic, at
+          FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::bool[],
+                      $9::timestamptz[])
+               AS m (id, conversation_id, author, agent_id, subject, text, html, automatic, at)
+        """,
+        [post.message_id for post in posts],
+        [post.conversation_id for post in posts],
+        [str(post.author) for post in posts],
+        [post.agent_id for post in posts],
+        [post.subject for post in posts],
+        [post.text for post in posts],
+        [post.html for post in posts],
+        [post.automatic for post in posts],
+        [post.at for post in posts],
+    )
+    await _add_deliveries(tx, posts)
+    await add_refs(tx, [(post.ref, post.message_id) for post in posts if post.ref])
+    await outbox.put(tx, [call for post in posts for call in post.calls])
+
+
+async def _add_deliveries(tx: Tx, posts: Sequence[Post]) -> None:
+    await tx.driver.execute(
+        """
+        INSERT INTO deliveries (id, message_id, conversation_id, to_ids, cc_ids, message_ref)
+        SELECT id, message_id, conversation_id, coalesce(to_ids, '{}'), coalesce(cc_ids, '{}'), message_ref
+          FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[])
+               WITH ORDINALITY AS d (id, message_id, conversation_id, message_ref, n)
+          LEFT JOIN (SELECT n, array_agg(identity_id ORDER BY place) FILTER (WHERE NOT cc) AS to_ids,
+                            array_agg(identity_id ORDER BY place) FILTER (WHERE cc) AS cc_ids
+                       FROM unnest($5::int[], $6::uuid[], $7::bool[])
+                            WITH ORDINALITY AS r (n, identity_id, cc, place)
+                      GROUP BY n) AS recipients USING (n)
+        """,
+        [post.delivery_id for post in posts],
+        [post.message_id for post in posts],
+        [post.conversation_id for post in posts],
+        [post.message_ref for post in posts],
+        [n for n, post in enumerate(posts, 1) for _ in (*post.to_ids, *post.cc_ids)],
+        [identity for post in posts for identity in (*post.to_ids, *post.cc_ids)],
+        [cc for post in posts for cc in [False] * len(post.to_ids) + [True] * len(post.cc_ids)],
+    )
+
+
+async def add_refs(tx: Tx, refs: Sequence[tuple[Ref, UUID]]) -> None:
+    """Note under which ids the world knows our messages; one that is known already stays as it is."""
+    ordered = sorted(refs, key=lambda pair: pair[0].key)
+    await tx.driver.execute(
+        """
+        INSERT INTO message_refs (realm, external_id, variant, message_id)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[]) ON CONFLICT DO NOTHING
+        """,
+        [ref.realm for ref, _ in ordered],
+        [ref.external_id for ref, _ in ordered],
+        [ref.variant for ref, _ in ordered],
+        [message_id for _, message_id in ordered],
+    )
+
+
+async def known_as(tx: Tx, message_id: UUID, realm: str, external_id: str) -> bool:
+    """Whether the world knows this message by that id already, whatever the variant."""
+    return bool(
+        await tx.driver.fetchval(
+            "SELECT EXISTS (SELECT FROM message_refs WHERE message_id = $1 AND realm = $2 AND external_id = $3)",
+            message_id,
+            realm,
+            external_id,
+        )
+    )
+
+
+async def load(tx: Tx, delivery_id: UUID) -> Loaded | None:
+    """A delivery with all that a channel needs; None when it is gone (erased)."""
+    row = await tx.driver.fetchrow(
+        """
+        SELECT d.id AS delivery_id, d.message_id, d.message_ref, d.to_ids, d.cc_ids, t.id AS ticket_id,
+               t.number AS ticket_number, t.language, m.author, coalesce(a.name, '') AS agent_name, m.subject, m.text,
+               m.html, m.automatic, m.at AS created_at, c.id AS conversation_id, c.inbox_id AS conversation_inbox_id,
+               c.thread_key, CASE WHEN c.token_revoked_at IS NULL THEN c.token ELSE '' END AS token
+          FROM deliveries AS d
+          JOIN messages AS m ON m.id = d.message_id
+          JOIN conversations AS c ON c.id = d.conversation_id
+          JOIN tickets AS t ON t.id = c.ticket_id
+          LEFT JOIN agents AS a ON a.id = m.agent_id
+         WHERE d.id = $1 AND m.deleted_at IS NULL
+        """,
+        delivery_id,
+    )
+    if row is None:
+        return None
+    values: dict[str, Any] = dict(row)
+    to_ids, cc_ids = values.pop("to_ids"), values.pop("cc_ids")
+    people = await _people(tx, [*to_ids, *cc_ids])
+    answered = await _answered(tx, row["conversation_id"], row["message_id"], [*to_ids, *cc_ids])
+    return Loaded(
+        **values | {"author": Author(values["author"])},
+        to=tuple(people[each] for each in to_ids if each in people),
+        cc=tuple(people[each] for each in cc_ids if each in people),
+        files=await _files(tx, row["message_id"]),
+        references=await _references(tx, row["conversation_id"], row["message_id"]),
+        answers=answered[0],
+        quoted="" if values["automatic"] else answered[1],
+    )
+
+
+async def _people(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, Address]:
+    records = await tx.driver.fetch(
+        "SELECT id, kind, realm, address, name, verified FROM identities WHERE id = ANY($1::uuid[])", ids
+    )
+    return {
+        row["id"]: Address(
+            kind=row["kind"], realm=row["realm"], address=row["address"], name=row["name"], verified=row["verified"]
+        )
+        for row in records
+    }
+
+
+async def _files(tx: Tx, message_id: UUID) -> tuple[StoredFile, ...]:
+    records = await tx.driver.fetch(
+        """
+        SELECT name, content_type, size, sha256 FROM attachments
+         WHERE message_id = $1 AND state = 'stored' AND sha256 IS NOT NULL ORDER BY position, id
+        """,
+        message_id,
+    )
+    return tuple(StoredFile(**dict(row)) for row in records)
+
+
+async def _references(tx: Tx, conversation_id: UUID, message_id: UUID) -> tuple[str, ...]:
+    """The conversation's ids before this message: the first, which roots the thread, and the last twenty."""
+    records = await tx.driver.fetch(
+        """
+        SELECT external_id FROM (
+            SELECT r.external_id, m.at, m.id, row_number() OVER (ORDER BY m.at, m.id, r.external_id) AS first,
+                   row_number() OVER (ORDER BY m.at DESC, m.id DESC, r.external_id DESC) AS last
+              FROM messages AS own, messages AS m JOIN message_refs AS r ON r.message_id = m.id
+             WHERE own.id = $2 AND m.conversation_id = $1 AND m.id <> $2
+               AND m.at <= own.at AND m.created_at <= own.created_at) AS refs
+         WHERE first = 1 OR last <= 20
+         ORDER BY at, id, external_id
+        """,
+        conversation_id,
+        message_id,
+    )
+    return tuple(row["external_id"] for row in records)
+
+
+async def _answered(tx: Tx, conversation_id: UUID, message_id: UUID, recipients: Sequence[UUID]) -> tuple[str, str]:
+    """(external id of the newest message from outside before this one, what the first recipient wrote last).
+
+    The text is quoted only when everybody else who gets it belongs to the conversation.
+    """
+    row = await tx.driver.fetchrow(
+        """
+        WITH heard AS (
+            SELECT m.id, m.text, m.identity_id, m.at FROM messages AS m, messages AS own
+             WHERE own.id = $2 AND m.conversation_id = $1 AND m.direction = 'in' AND m.deleted_at IS NULL
+               AND m.at <= own.at AND m.created_at <= own.created_at
+        )
+        SELECT (SELECT min(r.external_id) FROM message_refs AS r
+                 WHERE r.message_id = (SELECT id FROM heard ORDER BY at DESC, id DESC LIMIT 1)) AS answers,
+               (SELECT text FROM heard WHERE identity_id = $3 ORDER BY at DESC, id DESC LIMIT 1) AS quoted,
+               NOT EXISTS (SELECT FROM unnest($4::uuid[]) AS other (id), conversations AS c
+                            WHERE c.id = $1 AND other.id NOT IN ($3, c.requester_id)
+                              AND NOT EXISTS (SELECT FROM participants AS p
+                                               WHERE p.conversation_id = $1 AND p.identity_id = other.id)) AS among_us
+        """,
+        conversation_id,
+        message_id,
+        recipients[0] if recipients else None,
+        recipients,
+    )
+    assert row is not None
+    return row["answers"] or "", (row["quoted"] or "") if row["among_us"] else ""
+
+
+async def tickets_of(tx: Tx, delivery_ids: Sequence[UUID]) -> list[UUID]:
+    """The tickets that these deliveries belong to now, each once, in the order to lock them."""
+    records = await tx.driver.fetch(
+        """
+        SELECT DISTINCT c.ticket_id FROM deliveries AS d JOIN conversations AS c ON c.id = d.conversation_id
+         WHERE d.id = ANY($1::uuid[]) ORDER BY 1
+        """,
+        delivery_ids,
+    )
+    return [record["ticket_id"] for record in records]
+
+
+async def lock_tickets(tx: Tx, delivery_ids: Sequence[UUID]) -> None:
+    """Lock the deliveries' tickets, so that their events stay in order; the first lock of a change."""
+    await tx.driver.fetch(
+        "SELECT id FROM tickets WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE",
+        await tickets_of(tx, delivery_ids),
+    )
+
+
+async def refresh(tx: Tx, delivery_ids: Sequence[UUID]) -> list[Change]:
+    """Bring deliveries to what their calls say; those that changed.
+
+    The worst of the parts counts: unknown, rejected, deferred, queued, sent. What receipts and bounces told
+    us is better known than `sent`.
+    """
+    records = await tx.driver.fetch(
+        """
+        WITH parts AS (
+            SELECT subject_id AS id,
+                   CASE WHEN bool_or(state = 'unknown') THEN 'unknown' WHEN bool_or(state = 'rejected') THEN 'rejected'
+                        WHEN bool_or(state = 'deferred') THEN 'deferred' WHEN bool_and(state = 'sent') THEN 'sent'
+                        ELSE 'queued' END AS state,
+                   (array_agg(error ORDER BY state = 'unknown' DESC, state = 'rejected' DESC, state = 'deferred' DESC,
+                                    id)
+                      FILTER (WHERE error IS NOT NULL))[1] AS error
+              FROM outbox WHERE kind = 'message' AND subject_id = ANY($1::uuid[]) GROUP BY subject_id
+        ), was AS (
+            SELECT d.id, d.state, d.error FROM deliveries AS d WHERE d.id = ANY($1::uuid[]) ORDER BY d.id FOR UPDATE
+        )
+        UPDATE deliveries AS d
+           SET state = parts.state, error = parts.error, updated_at = clock_timestamp(),
+               sent_at = CASE parts.state WHEN 'sent' THEN coalesce(d.sent_at, clock_timestamp()) ELSE d.sent_at END
+          FROM parts JOIN was USING (id), messages AS m, conversations AS c
+         WHERE d.id = parts.id AND m.id = d.message_id AND c.id = d.conversation_id
+           AND (was.state, was.error) IS DISTINCT FROM (parts.state, parts.error)
+           AND NOT (was.state IN ('delivered','read','bounced') AND parts.state IN ('queued','deferred','sent'))
+        RETURNING d.id AS delivery_id, d.message_id, c.ticket_id, was.state AS before, d.state AS after, d.error,
+                  m.automatic
+        """,
+        delivery_ids,
+    )
+    return [Change(**dict(record)) for record in records]
+
+
+async def report(
+    tx: Tx, delivery_ids: Sequence[UUID], states: Sequence[str], errors: Sequence[str | None]
+) -> list[Change]:
+    """Note what receipts and bounces say: delivered, read, bounced, rejected. Never back from read to delivered."""
+    records = await tx.driver.fetch(
+        """
+        WITH said AS (SELECT DISTINCT ON (id) * FROM unnest($1::uuid[], $2::text[], $3::text[])
+                              WITH ORDINALITY AS s (id, state, error, n) ORDER BY id, state = 'read' DESC, n DESC),
+        was AS (SELECT d.id, d.state, d.error FROM deliveries AS d WHERE d.id = ANY($1::uuid[])
+                 ORDER BY d.id FOR UPDATE)
+        UPDATE deliveries AS d SET state = said.state, error = said.error, updated_at = clock_timestamp()
+          FROM said JOIN was USING (id), messages AS m, conversations AS c
+         WHERE d.id = said.id AND m.id = d.message_id AND c.id = d.conversation_id
+           AND (was.state, was.error) IS DISTINCT FROM (said.state, said.error)
+           AND NOT (was.state = 'read' AND said.state = 'delivered')
+        RETURNING d.id AS delivery_id, d.message_id, c.ticket_id, was.state AS before, d.state AS after, d.error,
+                  m.automatic
+        """,
+        delivery_ids,
+        states,
+        errors,
+    )
+    return [Change(**dict(record)) for record in records]
+
+
+async def messages_of(tx: Tx, delivery_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """The message of each delivery that there is."""
+    records = await tx.driver.fetch(
+        "SELECT id, message_id FROM deliveries WHERE id = ANY($1::uuid[])", list(delivery_ids)
+    )
+    return {record["id"]: record["message_id"] for record in records}
+
+
+async def set_queued(tx: Tx, delivery_id: UUID) -> None:
+    """It is on its way again, whatever was known of it."""
+    await tx.driver.execute(
+        "UPDATE deliveries SET state = 'queued', error = NULL, updated_at = clock_timestamp() WHERE id = $1",
+        delivery_id,
+    )
+
+
+async def read(tx: Tx, delivery_id: UUID) -> dict[str, Any] | None:
+    """A delivery's row with its ticket_id; None when there is none."""
+    row = await tx.driver.fetchrow(
+        """
+        SELECT d.*, c.ticket_id FROM deliveries AS d JOIN conversations AS c ON c.id = d.conversation_id
+         WHERE d.id = $1
+        """,
+        delivery_id,
+    )
+    return dict(row) if row else None
+
+
+async def of_messages(tx: Tx, message_ids: Sequence[UUID]) -> list[dict[str, Any]]:
+    """The deliveries of messages, for a timeline; with the addresses they went to."""
+    records = await tx.driver.fetch(
+        """
+        SELECT d.id, d.message_id, d.conversation_id, d.state, d.error, d.sent_at, d.created_at, d.updated_at,
+               ARRAY(SELECT i.address FROM unnest(d.to_ids) WITH ORDINALITY AS r (id, n) JOIN identities AS i USING (id)
+                      ORDER BY n) AS "to",
+               ARRAY(SELECT i.address FROM unnest(d.cc_ids) WITH ORDINALITY AS r (id, n) JOIN identities AS i USING (id)
+                      ORDER BY n) AS cc
+          FROM deliveries AS d WHERE d.message_id = ANY($1::uuid[]) ORDER BY d.message_id, d.id
+        """,
+        message_ids,
+    )
+    return [dict(record) for record in records]
+
+
+async def by_proof(tx: Tx, correlations: Sequence[str], refs: Sequence[Ref | None]) -> list[UUID | None]:
+    """The delivery that each pair of correlation key and provider's id names; None where neither is known."""
+    records = await tx.driver.fetch(
+        """
+        SELECT p.n, coalesce(
+                 (SELECT d.id FROM deliveries AS d WHERE p.correlation <> '' AND d.message_ref = p.correlation),
+                 (SELECT d.id FROM message_refs AS r JOIN deliveries AS d USING (message_id)
+                   WHERE p.external_id <> '' AND r.realm = p.realm AND r.external_id = p.external_id
+                     AND (p.variant = '' OR r.variant IN ('', p.variant))
+                   ORDER BY d.created_at, d.id LIMIT 1)) AS id
+          FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+               WITH ORDINALITY AS p (correlation, realm, external_id, variant, n)
+         ORDER BY p.n
+        """,
+        correlations,
+        [ref.realm if ref else "" for ref in refs],
+        [ref.external_id if ref else "" for ref in refs],
+        [ref.variant if ref else "" for ref in refs],
+    )
+    return [record["id"] for record in records]
+
+
+async def calls_in_flight(tx: Tx, inbox_id: UUID, addresses: Sequence[str]) -> set[str]:
+    """To which of these addresses a call of this inbox is being made: an echo from there may be that call's."""
+    records = await tx.driver.fetch(
+        """
+        SELECT DISTINCT i.address
+          FROM outbox AS o JOIN deliveries AS d ON d.id = o.subject_id JOIN identities AS i ON i.id = ANY(d.to_ids)
+         WHERE o.state = 'calling' AND o.kind = 'message' AND o.inbox_id = $1 AND i.address = ANY($2::text[])
+        """,
+        inbox_id,
+        addresses,
+    )
+    return {record["address"] for record in records}
+
+
+async def note_sent(tx: Tx, inbox_id: UUID) -> bool:
+    """Something went out: at most every ten seconds, unless the inbox was failing. True when it had been."""
+    row = await tx.driver.fetchrow(
+        """
+        WITH was AS (SELECT id, send_state FROM inboxes
+                      WHERE id = $1 AND (send_state = 'failing' OR sent_at IS NULL OR sent_at < now() - interval '10 s')
+                        FOR NO KEY UPDATE SKIP LOCKED)
+        UPDATE inboxes AS i
+           SET sent_at = clock_timestamp(),
+               send_state = CASE was.send_state WHEN 'failing' THEN 'ok' ELSE was.send_state END,
+               send_error = CASE was.send_state WHEN 'failing' THEN NULL ELSE i.send_error END,
+               version = version + CASE was.send_state WHEN 'failing' THEN 1 ELSE 0 END
+          FROM was WHERE i.id = was.id
+        RETURNING was.send_state = 'failing' AS recovered
+        """,
+        inbox_id,
+    )
+    return bool(row and row["recovered"])
