@@ -33,6 +33,7 @@ class Opened:
     manifest: base.Manifest
     config: base.InboxConfig
     channel: Any
+    answers: bool  # whether the channel can
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +122,8 @@ class Channels:
             addresses=tuple(sorted(self._addresses)),
             domain=self.domain,
         )
-        return Opened(inbox, manifest, config, manifest.build(config, tools))
+        channel = manifest.build(config, tools)
+        return Opened(inbox, manifest, config, channel, isinstance(channel, base.Answering))
 
 
 def _same_settings(one: Inbox, other: Inbox) -> bool:

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from omnidesk.channels import base
 from omnidesk.db.deliveries import Post
 from omnidesk.db.intake import as_json
 from omnidesk.db.replies import Person
@@ -77,7 +76,7 @@ def _wants_acknowledgement(draft: Draft, setup: Setup) -> bool:
     assert opened is not None
     return (
         opened.inbox.acknowledge
-        and isinstance(opened.channel, base.Answering)
+        and opened.answers
         and not (inbound.automatic or inbound.quiet or inbound.suspicious or draft.read.arrival.released)
         and draft.requester.unreachable_at is None
         and inbound.private

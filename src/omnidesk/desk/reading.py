@@ -6,15 +6,18 @@ that cannot be read is parked and disturbs nobody.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from omnidesk.channels import base
 from omnidesk.db.arrivals import PARK_AT, Verdict, Waiting
+from omnidesk.desk import loops
 from omnidesk.desk.accept import unpack
 from omnidesk.desk.files import FileStore
 from omnidesk.desk.inboxes import Channels, Opened
@@ -46,39 +49,65 @@ class Reader:
 
     async def read(self, batch: Sequence[Waiting], *, now: datetime) -> list[Read]:
         """What each arrival means, in order; at least the first, and as many as half a second allows."""
-        started, done = time.monotonic(), list[Read]()
+        opened = await self._open({waiting.inbox_id for waiting in batch})
+        until, done = time.monotonic() + BATCH_S, list[Read]()
+        while len(done) < len(batch) and (not done or time.monotonic() < until):
+            small = await asyncio.to_thread(self._small, batch[len(done) :], opened, now, until)
+            done += small
+            if len(done) < len(batch) and (not done or time.monotonic() < until):
+                done.append(await self._large(batch[len(done)], opened, now))
+        return [await self._with_files(one) for one in done]
+
+    async def _open(self, inbox_ids: Collection[UUID]) -> dict[UUID, Opened]:
+        found = {}
+        for inbox_id in inbox_ids:
+            with suppress(NotFound):
+                found[inbox_id] = await self._channels.get(inbox_id)
+        return found
+
+    def _small(
+        self, batch: Sequence[Waiting], opened: Mapping[UUID, Opened], now: datetime, until: float
+    ) -> list[Read]:
+        """In a thread: arrivals up to the first large one, or until time is up."""
+        done = list[Read]()
         for waiting in batch:
-            if done and time.monotonic() - started > BATCH_S:
+            if len(waiting.body or b"") >= LARGE or (done and time.monotonic() > until):
                 break
-            done.append(await self._one(waiting, now))
+            done.append(self._guarded(waiting, opened.get(waiting.inbox_id), now))
         return done
 
-    async def _one(self, waiting: Waiting, now: datetime) -> Read:
-        if waiting.attempts > PARK_AT:
-            return _parked(waiting, "failed", "no verdict after several attempts: its reader died each time")
+    def _guarded(self, waiting: Waiting, opened: Opened | None, now: datetime) -> Read:
+        """Read one arrival; whatever goes wrong with it parks it and nothing else."""
         try:
-            opened = await self._channels.get(waiting.inbox_id)
-        except NotFound:
-            return _parked(waiting, "failed", "the inbox's channel is not installed")
-        try:
-            arrival = unpack(self._vault.decrypt(waiting.body or b"", "arrival"))
-        except CannotDecrypt as error:
-            return _parked(waiting, "failed", f"its body cannot be opened: {error}")
-        try:
-            items = await self._items(opened, arrival)
-        except base.Unreadable as error:
-            return _parked(waiting, "unreadable", str(error))
-        except ReadKilled as error:
-            return _parked(waiting, "failed", str(error))
-        except Exception as error:  # a fault of one channel parks one arrival; the class says enough
-            log.exception("read.failed", arrival_id=ids.encode("arrival", waiting.id), error=type(error).__name__)
-            return _parked(waiting, "failed", f"reading failed with {type(error).__name__}")
-        prepared = [await self._prepared(item, now) for item in items]
-        return Read(arrival=waiting, opened=opened, items=tuple(prepared))
+            inbox, arrival = self._unsealed(waiting, opened)
+            return self._understood(waiting, inbox, inbox.channel.read(arrival), now)
+        except _Parked as parked:
+            return parked.read
+        except Exception as error:
+            return _failed(waiting, error)
 
-    async def _items(self, opened: Opened, arrival: Arrival) -> list[Item]:
-        if len(arrival.body) < LARGE:
-            return list(await asyncio.to_thread(opened.channel.read, arrival))
+    async def _large(self, waiting: Waiting, opened: Mapping[UUID, Opened], now: datetime) -> Read:
+        """The same for a large body, in a process that can be killed."""
+        try:
+            inbox, arrival = self._unsealed(waiting, opened.get(waiting.inbox_id))
+            items = await self._in_sandbox(inbox, arrival)
+            return await asyncio.to_thread(self._understood, waiting, inbox, items, now)
+        except _Parked as parked:
+            return parked.read
+        except Exception as error:
+            return _failed(waiting, error)
+
+    def _unsealed(self, waiting: Waiting, opened: Opened | None) -> tuple[Opened, Arrival]:
+        if waiting.attempts > PARK_AT:
+            raise _Parked(waiting, "failed", "no verdict after several attempts: its reader died each time")
+        if opened is None:
+            raise _Parked(waiting, "failed", "the inbox's channel is not installed")
+        try:
+            return opened, unpack(self._vault.decrypt(waiting.body or b"", "arrival"))
+        except CannotDecrypt as error:
+            raise _Parked(waiting, "failed", f"its body cannot be opened: {error}") from None
+
+    async def _in_sandbox(self, opened: Opened, arrival: Arrival) -> list[Item]:
         task = Task(
             channel=opened.inbox.channel,
             module=opened.manifest.build.__module__,
@@ -88,26 +117,35 @@ class Reader:
             domain=self._channels.domain,
             arrival=arrival,
         )
-        for attempt in range(1, SANDBOX_TRIES + 1):
-            try:
+        for _ in range(SANDBOX_TRIES - 1):
+            with suppress(ReadKilled):
                 return await self._sandbox.read(task)
-            except ReadKilled:
-                if attempt == SANDBOX_TRIES:
-                    raise
-        raise AssertionError("unreachable")
+        return await self._sandbox.read(task)
 
-    async def _prepared(self, item: Item, now: datetime) -> tuple[Item, Extras]:
+    def _understood(self, waiting: Waiting, opened: Opened, items: Sequence[Item], now: datetime) -> Read:
+        return Read(arrival=waiting, opened=opened, items=tuple(self._prepared(item, now) for item in items))
+
+    def _prepared(self, item: Item, now: datetime) -> tuple[Item, Extras]:
         match item:
             case Inbound():
-                stored = [await self._stored(file) for file in item.files]
-                return await asyncio.to_thread(_masked, item, tuple(stored), now, self._zone)
+                return _masked(item, now, self._zone)
             case Edited():
-                masked = redaction.mask(text.clean(item.text)[:MAX_TEXT]).text
-                return replace(item, text=masked, html=redaction.mask_html(item.html).text), Extras()
+                masked = redaction.mask(text.clean(item.text)[:MAX_TEXT])
+                return replace(item, text=masked.text, html=_masked_html(item.html, masked.secrets)), Extras()
             case Echo():
                 return replace(item, text=redaction.mask(text.clean(item.text)[:MAX_TEXT]).text), Extras()
             case _:
                 return item, Extras()
+
+    async def _with_files(self, read: Read) -> Read:
+        """The same, its files in the store."""
+        if not any(isinstance(item, Inbound) and item.files for item, _ in read.items):
+            return read
+        items = []
+        for item, extras in read.items:
+            files = [await self._stored(file) for file in item.files] if isinstance(item, Inbound) else []
+            items.append((item, replace(extras, files=tuple(files))))
+        return replace(read, items=tuple(items))
 
     async def _stored(self, file: File | RemoteFile) -> StoredFile:
         name = text.shorten(file.name or "file", 200)
@@ -122,37 +160,54 @@ class Reader:
         self._sandbox.close()
 
 
-def _masked(item: Inbound, files: tuple[StoredFile, ...], now: datetime, zone: ZoneInfo) -> tuple[Inbound, Extras]:
+def _masked(item: Inbound, now: datetime, zone: ZoneInfo) -> tuple[Inbound, Extras]:
     """The message without the secrets in it, and what its words tell: language, urgency, facts."""
     said, subject, quoted = redaction.mask_parts(
         text.clean(item.text)[:MAX_TEXT], text.clean(item.subject)[:1000], text.clean(item.quoted)[:MAX_TEXT]
     )
-    secrets = said.secrets | subject.secrets | quoted.secrets
     whole = f"{subject.text}\n{said.text}"
     rated = urgency.score(whole)
+    found = sorted({*said.found, *subject.found, *quoted.found})
     masked = replace(
         item,
         text=said.text,
         subject=subject.text,
         quoted=quoted.text,
-        html=redaction.mask_html(item.html, secrets).text if item.html else "",
+        html=_masked_html(item.html, said.secrets | subject.secrets | quoted.secrets),
         sender=_tidy(item.sender),
         participants=tuple(_tidy(person) for person in item.participants),
-        hints=(*item.hints, *(f"masked:{kind}" for kind in sorted({*said.found, *subject.found, *quoted.found}))),
+        hints=(*item.hints, *(f"masked:{kind}" for kind in found)),
     )
     extras = Extras(
         language=item.language or language.guess(whole),
         urgency=rated.level,
         urgency_reasons=tuple(rated.reasons),
         facts={**item.facts, **facts.facts(whole, now=now, zone=zone)},
-        files=files,
     )
     return masked, extras
+
+
+def _masked_html(html: str, secrets: frozenset[str]) -> str:
+    return redaction.mask_html(html, secrets).text if html else ""
 
 
 def _tidy(person: Address) -> Address:
     return replace(person, name=text.shorten(text.clean(person.name), 200))
 
 
-def _parked(waiting: Waiting, state: str, error: str) -> Read:
-    return Read(arrival=waiting, opened=None, verdict=Verdict(id=waiting.id, state=state, error=error))
+class _Parked(Exception):
+    """This arrival ends here; `read` says why."""
+
+    def __init__(self, waiting: Waiting, state: str, error: str) -> None:
+        super().__init__(error)
+        self.read = Read(arrival=waiting, opened=None, verdict=Verdict(id=waiting.id, state=state, error=error))
+
+
+def _failed(waiting: Waiting, error: Exception) -> Read:
+    """What a reader's error means for its arrival; of foreign errors only the class is kept."""
+    if isinstance(error, base.Unreadable):
+        return _Parked(waiting, "unreadable", str(error)).read
+    if isinstance(error, ReadKilled):
+        return _Parked(waiting, "failed", str(error)).read
+    log.error("read.failed", arrival_id=ids.encode("arrival", waiting.id), **loops.trace(error))
+    return _Parked(waiting, "failed", f"reading failed with {type(error).__name__}").read
