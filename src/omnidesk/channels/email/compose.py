@@ -115,8 +115,7 @@ def _reply_to(message: Outbound, letterhead: Letterhead, own: str) -> list[bytes
 
 def _threading(message: Outbound, domain: str) -> list[bytes]:
     """Message-ID, In-Reply-To and References, each id unbroken."""
-    own = _id(message.message_ref) or str(message.delivery_id)
-    headers = [mime.header("Message-ID", [f"<{own if '@' in own else f'{own}@{domain}'}>"])]
+    headers = [mime.header("Message-ID", [f"<{message_id(message, domain)}>"])]
     answered = _id(message.in_reply_to)
     if answered:
         headers.append(mime.header("In-Reply-To", [f"<{answered}>"]))
@@ -124,6 +123,12 @@ def _threading(message: Outbound, domain: str) -> list[bytes]:
     if chain:
         headers.append(mime.header("References", [f"<{each}>" for each in _capped(chain)]))
     return headers
+
+
+def message_id(message: Outbound, domain: str) -> str:
+    """The Message-ID that the mail gets, without brackets; the same at every try."""
+    own = _id(message.message_ref) or str(message.delivery_id)
+    return own if "@" in own else f"{own}@{domain}"
 
 
 def _id(text: str) -> str:
