@@ -235,3 +235,22 @@ async def test_one_planner_at_a_time_and_the_next_takes_over(floor: Floor) -> No
     await floor.change("UPDATE leases SET until = now() - interval '1 second' WHERE name = 'planner'")
     await two.step()
     assert await floor.holder(ticket) is not None
+
+
+async def test_the_newest_policy_counts_and_an_unreadable_one_stops_nobody(floor: Floor) -> None:
+    queue = await floor.queue("general")
+    await floor.agent("Olena")
+    async with floor.db.connection() as tx:
+        await tx.driver.execute("""INSERT INTO policies (policy) VALUES ('{"channel": {"phone": {"accept": ""}}}')""")
+    first = await floor.ticket(queue, channel="phone", urgency="critical")
+    await plan_once(floor.db, now=floor.now)
+    assert await floor.rows("SELECT kind, policy_version FROM decisions WHERE ticket_id = $1", first) == [
+        ("assigned", 1)
+    ]
+    await floor.change("""INSERT INTO policies (policy) VALUES ('{"order": "whim"}')""")
+    await floor.agent("Petro")
+    second = await floor.ticket(queue)
+    await plan_once(floor.db, now=floor.now)
+    assert await floor.rows("SELECT kind, policy_version FROM decisions WHERE ticket_id = $1", second) == [
+        ("assigned", 0)
+    ]

@@ -23,10 +23,11 @@ from omnidesk.desk.loops import keep
 from omnidesk.desk.presence import changed, send_off_unseen
 from omnidesk.desk.snapshot import Loads, from_ms, weigh
 from omnidesk.domain import ids
+from omnidesk.domain.errors import Invalid
 from omnidesk.domain.events import Event, EventType
 from omnidesk.domain.tickets import WORKABLE
 from omnidesk.routing import Decision, Policy
-from omnidesk.routing.policy import DEFAULT
+from omnidesk.routing.policy import DEFAULT, parse
 
 log = structlog.get_logger(__name__)
 LEASE = "planner"
@@ -123,10 +124,17 @@ async def carry_out(
 
 
 async def current_policy(db: Database) -> Policy:
-    """The newest policy that was stored; version 0 is the one that the program brings."""
+    """The newest policy, when it can be read; version 0 is the one that the program brings."""
     async with db.connection() as tx:
         stored = await store.policy(tx)
-    return replace(DEFAULT, version=0) if stored is None else replace(DEFAULT, version=stored[0])
+    if stored is None:
+        return replace(DEFAULT, version=0)
+    version, plain = stored
+    try:
+        return parse(plain, version=version)
+    except Invalid as error:  # made by a newer program, or by hand: tickets must still go somewhere
+        log.error("policy.unreadable", version=version, keys=[field.pointer for field in error.errors])
+        return replace(DEFAULT, version=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """The desk as the routing core sees it: rows of the database as its values, on the clocks of the queues."""
 
 import json
-import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,10 +18,9 @@ from omnidesk.db.session import Database
 from omnidesk.domain import business_time
 from omnidesk.domain.business_time import Calendar
 from omnidesk.routing import Policy
+from omnidesk.routing.policy import duration_ms
 
 log = structlog.get_logger(__name__)
-_DURATION = re.compile(r"(\d+)\s*(ms|s|m|h|d)")
-_UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,14 +253,6 @@ def steps(stored: Sequence[Mapping[str, Any]], ids: Mapping[str, UUID]) -> tuple
             )
         )
     return tuple(made)
-
-
-def duration_ms(text: str) -> int:
-    """`90s`, `2m`, `1h 30m` in milliseconds. Raises ValueError for anything else."""
-    parts = _DURATION.findall(text)
-    if not parts or _DURATION.sub("", text).strip():
-        raise ValueError(f"expected a duration like 90s or 2m, not {text!r}")
-    return sum(int(number) * _UNITS_MS[unit] for number, unit in parts)
 
 
 def _excluded(asked: Iterable[store.Asked], now: datetime) -> dict[UUID, tuple[routing.Exclusion, ...]]:
