@@ -1,0 +1,85 @@
+"""The API of one process, put together from its parts."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from omnidesk.api import (
+    agents,
+    arrivals,
+    attachments,
+    docs,
+    errors,
+    events,
+    health,
+    inboxes,
+    keys,
+    openapi,
+    queues,
+    sessions,
+    taking,
+    tickets,
+    timeline,
+)
+from omnidesk.api.deps import Parts
+from omnidesk.api.edge import Edge
+from omnidesk.api.health import Figures
+from omnidesk.api.paging import Cursors
+from omnidesk.desk.access import Keyring
+
+ROUTERS = (
+    tickets.routes,
+    taking.routes,
+    timeline.routes,
+    attachments.routes,
+    agents.routes,
+    queues.routes,
+    inboxes.routes,
+    arrivals.routes,
+    events.routes,
+    keys.routes,
+    sessions.routes,
+    health.routes,
+    docs.routes,
+)
+UPLOAD_OVERHEAD = 64 * 1024  # the other parts of a form
+
+
+def create_api(parts: Parts) -> FastAPI:
+    """The ASGI application. Further routers (webhooks' door, pages) may be added to it.
+
+    `app.state` holds `parts`, `keyring`, `cursors` and `figures`. Errors anywhere in it become problem documents.
+    """
+    app = FastAPI(
+        title="Omnidesk",
+        version=parts.settings.version,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.state.parts = parts
+    app.state.keyring = Keyring(parts.db)
+    app.state.cursors = Cursors(parts.vault.derived("cursors"))
+    app.state.figures = figures = Figures(parts.db, version=parts.settings.version)
+    errors.install(app)
+    for routes in ROUTERS:
+        app.router.routes.extend(routes.routes)
+    limits = {"/v1/attachments": parts.settings.max_upload + UPLOAD_OVERHEAD, **parts.settings.body_limits}
+    app.add_middleware(
+        Edge,
+        limits=limits,
+        default_limit=parts.settings.max_body,
+        measure=figures.measure,
+        https=parts.settings.https,
+    )
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    return app
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    """Made once, when first asked for."""
+    if app.openapi_schema is None:
+        settings = app.state.parts.settings
+        app.openapi_schema = openapi.document(app, version=settings.version, https=settings.https)
+    return app.openapi_schema

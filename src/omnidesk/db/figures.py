@@ -1,0 +1,60 @@
+"""A few figures of the whole desk, from partial indexes of what is open: cheap, whatever is stored."""
+
+from collections.abc import Mapping
+
+from omnidesk.db.session import Tx
+
+MOST = 100_000  # what is counted stops here
+
+
+async def oldest_arrival_s(tx: Tx) -> float:
+    """Seconds that the oldest arrival has waited to be read; 0 when none waits."""
+    found = await tx.driver.fetchval(
+        """
+        SELECT extract(epoch FROM clock_timestamp() - min(received_at))::float8
+          FROM (SELECT (SELECT received_at FROM arrivals a WHERE a.lane = l.lane AND a.state = 'new'
+                         ORDER BY seq LIMIT 1) AS received_at FROM lanes l) AS firsts
+        """
+    )
+    return max(0.0, found or 0.0)
+
+
+async def read(tx: Tx) -> Mapping[str, Mapping[str, float]]:
+    """{figure: {label or "": value}}."""
+    rows = await tx.driver.fetch(
+        f"""
+        SELECT 'arrivals' AS name, state AS label, count(*)::float8 AS value
+          FROM (SELECT state FROM arrivals WHERE state = 'new' LIMIT {MOST}) AS a GROUP BY state
+        UNION ALL
+        SELECT 'arrivals', state, count(*) FROM (
+            SELECT state FROM arrivals WHERE state IN ('failed', 'unreadable', 'held') LIMIT {MOST}) AS a GROUP BY state
+        UNION ALL
+        SELECT 'outbox', state, count(*) FROM (
+            SELECT state FROM outbox WHERE state IN ('queued', 'claimed', 'calling', 'deferred', 'unknown')
+             LIMIT {MOST}) AS o GROUP BY state
+        UNION ALL
+        SELECT 'outbox_oldest_seconds', '', coalesce(extract(epoch FROM clock_timestamp() - (
+            SELECT due_at FROM outbox WHERE state IN ('queued', 'deferred') AND due_at <= clock_timestamp()
+             ORDER BY due_at, id LIMIT 1)), 0)
+        UNION ALL
+        SELECT 'timers_late_seconds', '', greatest(0, coalesce(extract(epoch FROM clock_timestamp() - min(due_at)), 0))
+          FROM timers
+        UNION ALL
+        SELECT 'events_unnumbered', '', count(*) FROM (SELECT 1 FROM events WHERE seq IS NULL LIMIT {MOST}) AS e
+        UNION ALL
+        SELECT 'tickets_unassigned', '', count(*) FROM (
+            SELECT 1 FROM tickets WHERE assignee_id IS NULL AND status IN ('new', 'open') LIMIT {MOST}) AS t
+        UNION ALL
+        SELECT 'agents_online', '', count(*) FROM agents WHERE status = 'online' AND disabled_at IS NULL
+        UNION ALL
+        SELECT 'inboxes_failing', '', count(*) FROM inboxes WHERE receive_state <> 'ok' OR send_state <> 'ok'
+        """  # noqa: S608 - our own number
+    )
+    found: dict[str, dict[str, float]] = {
+        "arrivals": dict.fromkeys(("new", "failed", "unreadable", "held"), 0.0),
+        "outbox": dict.fromkeys(("queued", "claimed", "calling", "deferred", "unknown"), 0.0),
+        "arrivals_oldest_seconds": {"": await oldest_arrival_s(tx)},
+    }
+    for row in rows:
+        found.setdefault(row["name"], {})[row["label"]] = row["value"]
+    return found
