@@ -1,5 +1,6 @@
 """What the planner reads, and how its decisions are written: one statement for each question."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -126,7 +127,7 @@ SELECT t.id, t.version, t.queue_id, coalesce(t.waiting_since, t.last_outbound_at
 async def waiting(tx: Tx, sticky: Sequence[UUID]) -> list[Waiting]:
     """Every ticket that nobody has; who served the customer last is looked up for these queues only."""
     rows = await tx.driver.fetch(f"{_TICKET} AND t.assignee_id IS NULL", list(sticky))
-    return [Waiting(**row) for row in rows]
+    return await asyncio.to_thread(lambda: [Waiting(**row) for row in rows])  # a hundred thousand would block the loop
 
 
 async def held_by_absent(tx: Tx, sticky: Sequence[UUID], left_before: datetime) -> list[Waiting]:

@@ -35,6 +35,7 @@ LEASE_S = 10.0  # longer than the longest plan
 FULL_EVERY_S = 5.0  # steps and offers run out without any event
 BREATH_S = 0.05  # between two plans; a plan that took longer rests as long as it took
 BATCH = 200  # tickets in one transaction
+MOST_REASONS = 5_000  # new reasons to wait, in one round; the next rounds write the rest
 
 
 def utc_now() -> datetime:
@@ -91,9 +92,9 @@ class Planner:
 
 
 async def plan_once(db: Database, *, now: datetime, lease: Lease | None = None) -> bool:
-    """One full plan, made in a thread and carried out in batches; True when some of it came too late.
+    """One full plan, made in a thread and carried out in batches; True when some of it is left for the next.
 
-    Safe without the lease, too: whatever changed since the snapshot is left for the next plan.
+    Safe without the lease, too: whatever changed since the snapshot is left alone.
     """
     await send_off_unseen(db, now=now)
     policy = await current_policy(db)
@@ -101,9 +102,11 @@ async def plan_once(db: Database, *, now: datetime, lease: Lease | None = None) 
     if not rows.waiting and not rows.held:
         return False
     decisions = await asyncio.to_thread(lambda: routing.plan(snapshot.build(rows, policy), policy))
-    late = await carry_out(db, decisions, rows.versions, policy, now=now, lease=lease)
+    first = [decision for decision in decisions if decision.kind != "waiting"]
+    reasons = [decision for decision in decisions if decision.kind == "waiting"]
+    late = await carry_out(db, [*first, *reasons[:MOST_REASONS]], rows.versions, policy, now=now, lease=lease)
     log.debug("planner.planned", waiting=len(rows.waiting), decisions=len(decisions), late=late)
-    return late > 0
+    return late > 0 or len(reasons) > MOST_REASONS
 
 
 async def carry_out(
@@ -181,7 +184,7 @@ async def _carry_out(
     Tickets are locked first, then agents; only then, by younger statements, is it asked what each agent holds:
     whoever gives him work at the same moment waits for the same lock.
     """
-    if lease is not None and not await leases.holds(tx, lease):
+    if lease is not None and await leases.take(tx, LEASE, lease.holder, LEASE_S) is None:
         return 0
     tickets = await store.lock_tickets(tx, batch)
     people = {one.decision.agent_id for own in batch.values() for one in own if one.decision.agent_id}
