@@ -6,7 +6,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from omnidesk.channels.email.items import to_items
 from omnidesk.channels.email.reading import read_mail
-from omnidesk.domain.messages import Bounce, Inbound
+from omnidesk.domain.messages import Bounce, Inbound, Receipt
 from omnidesk.domain.threading import Candidate, Via, place
 from omnidesk.domain.tickets import Status
 
@@ -47,6 +47,9 @@ def route(raw: bytes, envelope: dict[str, Any], context: dict[str, Any]) -> dict
         hit = next((known.by_message[each] for each in ids if each in known.by_message), None)
         hit = hit or next((known.by_token[each] for each in item.tokens if each in known.by_token), None)
         return {"ticket": hit, "action": "bounce", "auto_reply": False}
+    if isinstance(item, Receipt):
+        hit = _Tickets(context).by_message.get(item.ref.external_id) if item.ref else None
+        return {"ticket": hit, "action": "ignore", "auto_reply": False}
     if not isinstance(item, Inbound):
         return {"ticket": None, "action": "drop", "auto_reply": False}
     return _placed(item, _Tickets(context))

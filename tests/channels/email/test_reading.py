@@ -1,6 +1,7 @@
 """Mails as they come, from good programs and bad ones: nothing is lost, everything is readable."""
 
 import base64
+import binascii
 import zlib
 from datetime import UTC, datetime
 from email.header import Header
@@ -219,6 +220,8 @@ NAMES = {
     'filename=".."': "attachment-1.pdf",
     'filename=""': "attachment-1.pdf",
     'filename="a;b.pdf"': "a;b.pdf",
+    'filename="%D0%A7%D0%B5%D0%BA.pdf"': "Чек.pdf",
+    'filename="50%20off.pdf"': "50%20off.pdf",
     "filename='quoted.pdf'": "'quoted.pdf'",
 }
 
@@ -242,6 +245,24 @@ def test_a_text_under_a_name_is_an_attachment_and_read_when_there_is_nothing_els
     assert (both.text, [file.name for file in both.attachments]) == ("Hello", ["log.txt"])
     alone = read_mail(parts(log))
     assert (alone.text, [file.name for file in alone.attachments]) == ("line 1", ["log.txt"])
+
+
+def test_a_page_may_declare_its_charset_itself() -> None:
+    page = '<meta http-equiv="Content-Type" content="text/html; charset=windows-1250"><p>Příliš žluťoučký kůň</p>'
+    assert read_mail(mail(page.encode("cp1250"), Content_Type="text/html")).text == "Příliš žluťoučký kůň"
+
+
+def test_a_file_in_the_middle_of_a_text_becomes_an_attachment() -> None:
+    encoded = "".join(binascii.b2a_uu(b"0123456789" * 4).decode() for _ in range(3))
+    read = read_mail(mail(f"See the file\n\nbegin 644 a.txt\n{encoded}`\nend\n\nBye"))
+    assert read.text.split() == ["See", "the", "file", "Bye"]
+    assert [(file.name, file.content) for file in read.attachments] == [("a.txt", b"0123456789" * 12)]
+
+
+def test_references_without_brackets_and_broken_by_folding() -> None:
+    read = read_mail(mail(In_Reply_To="out-1@acme.example", References="<a-long-\n id@b.example> <out-1@acme.example>"))
+    assert read.in_reply_to == ("out-1@acme.example",)
+    assert read.references == ("a-long-id@b.example", "out-1@acme.example")
 
 
 def test_an_enclosed_mail_is_an_attachment_and_its_text_is_not_ours() -> None:

@@ -7,7 +7,7 @@ from omnidesk.channels.email.headers import words
 from omnidesk.channels.email.html import MAX_HTML, bounded, lines_of, sanitised
 from omnidesk.channels.email.lines import Line, lines_of_text, unflow
 from omnidesk.channels.email.names import extension_of, safe_name
-from omnidesk.channels.email.parts import Budget, Part, read_part
+from omnidesk.channels.email.parts import Budget, Part, read_part, undo_encoding
 from omnidesk.channels.email.smime import signed_content
 from omnidesk.channels.email.tnef import is_tnef, unpack
 from omnidesk.domain.messages import File
@@ -22,6 +22,7 @@ _REPORTS = frozenset(_REPORTS_NAMES.split("|"))
 _PKCS7 = {"application/pkcs7-mime", "application/x-pkcs7-mime"}
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 _CLEARSIGNED = re.compile(r"-----BEGIN PGP SIGNED MESSAGE-----[ \t]*\n(?:[A-Za-z]{1,20}: [^\n]*\n)*\n")
+_UUENCODED = re.compile(r"(?:^|\n)begin [0-7]{3} ([^\n]{1,200})\n(?:[ -`]{1,62}\n){1,400000}end(?=\n|$)")
 _PLACEHOLDER = re.compile(
     r"\bhtml\b|view (?:this|it) (?:email|message|mail|in)|просмотр\w* (?:этого )?письм|не поддерживает|открыть в "
     r"браузере|web browser|в браузере",
@@ -159,7 +160,17 @@ class _Reader:
             return
         if part.parameters.get("format", "").lower() == "flowed":
             text = unflow(text, delsp=part.parameters.get("delsp", "").lower() == "yes")
+        if "\nend" in text:
+            text = _UUENCODED.sub(self._uuencoded, text)
         self._body.blocks.append(Block(plain=_unsigned(text)))
+
+    def _uuencoded(self, found: re.Match[str]) -> str:
+        """A file in the middle of a text, as before MIME: it becomes an attachment."""
+        content = undo_encoding(found[0].lstrip("\n").encode("ascii", "replace"), "uuencode")
+        name = safe_name(found[1], "application/octet-stream", len(self._body.files) + 1)
+        kind = _sniffed(content, "application/octet-stream", name)
+        self._body.files.append(File(name=name, content_type=kind, content=content))
+        return "\n"
 
     def _keep(self, part: Part, *, name: str = "") -> None:
         content = part.content()
@@ -257,6 +268,5 @@ def safe_html(body: Body) -> str:
 
 def clean(text: str) -> str:
     """Text that a database takes and a page shows."""
-    return (
-        _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).replace("\u2028", "\n").replace("\u2029", "\n")
-    )
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return _CONTROL.sub("", text).replace("\u2028", "\n").replace("\u2029", "\n")

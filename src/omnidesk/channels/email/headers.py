@@ -21,7 +21,8 @@ _MAX_SOURCE = 32 * 1024  # characters of an address list that are read
 _NAME = re.compile(rb"([!-9;-~]{1,200})[ \t]{0,8}:")
 _ENCODED = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
 _CONTROL = re.compile(r" ?[\x00-\x1f\x7f]+ ?")
-_MESSAGE_ID = re.compile(r"<([^<>\s]{1,998})>")
+_MESSAGE_ID = re.compile(r"<([^<>]{1,998})>")
+_BARE_ID = re.compile(r"[^<>@\s,;()\"]{4,400}@[^<>@\s,;()\"]{2,255}")
 _ZONE_COMMENT = re.compile(r"\([^()]*\)")
 
 
@@ -113,8 +114,14 @@ def base64(data: bytes) -> bytes:
 
 def message_ids(source: str) -> tuple[str, ...]:
     """Message ids without brackets, in order, once each."""
-    found = dict.fromkeys(each.strip() for each in _MESSAGE_ID.findall(source))
-    return tuple(found)
+    found = ("".join(each.split()) for each in _MESSAGE_ID.findall(source))
+    return tuple(dict.fromkeys(each for each in found if each))
+
+
+def referred_ids(source: str) -> tuple[str, ...]:
+    """The ids of an In-Reply-To or References header; without brackets, words that look like ids."""
+    ids = message_ids(source)
+    return ids or tuple(dict.fromkeys(word for word in source.split() if _BARE_ID.fullmatch(word)))
 
 
 def one_message_id(source: str) -> str:

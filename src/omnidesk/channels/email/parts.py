@@ -23,6 +23,8 @@ _HEADER = re.compile(rb"[!-9;-~]{1,200}[ \t]{0,8}:")
 _PARAMETER = re.compile(
     r';\s*([^\s=;"]+?)(\*\d{1,3})?(\*)?\s*=\s*("(?:[^"\\]|\\.)*"|(?:=\?[^?\s]*\?[bBqQ]\?[^?]*\?=\s*)+|[^;]*)', re.DOTALL
 )
+_META_CHARSET = re.compile(rb"(?i)<meta[^>]{1,200}charset\s*=\s*[\"']?([\w.:-]{2,40})")
+_PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2}){2}")
 _UU_BEGIN = re.compile(rb"begin [0-7]{3,4} [^\r\n]*\r?\n")
 
 
@@ -52,9 +54,12 @@ class Part:
 
     def text(self, most: int) -> str:
         """The first `most` bytes of the content as text, with plain line ends."""
-        return (
-            decode(self.content()[:most], self.parameters.get("charset", "")).replace("\r\n", "\n").replace("\r", "\n")
-        )
+        content = self.content()[:most]
+        charset = self.parameters.get("charset", "")
+        if not charset and self.content_type == "text/html":
+            found = _META_CHARSET.search(content[:4_096])
+            charset = found[1].decode("ascii") if found else ""
+        return decode(content, charset).replace("\r\n", "\n").replace("\r", "\n")
 
     def walk(self) -> Iterator["Part"]:
         """This part and all below it, in the order of the mail."""
@@ -165,7 +170,7 @@ def _unquoted(text: str) -> str:
 def _joined(pieces: list[tuple[int, bool, str]]) -> str:
     """RFC 2231: charset'language'percent-encoded, perhaps in several pieces, only some of them encoded."""
     if not any(extended for _, extended, _ in pieces):
-        return words("".join(text for _, _, text in pieces))
+        return _unpercented(words("".join(text for _, _, text in pieces)))
     charset, first = "", True
     data = b""
     for _, extended, text in pieces:
@@ -174,6 +179,17 @@ def _joined(pieces: list[tuple[int, bool, str]]) -> str:
         first = False
         data += unquote_to_bytes(text) if extended else text.encode("utf-8", "replace")
     return decode(data, charset)
+
+
+def _unpercented(text: str) -> str:
+    """Some webmails percent-encode a plain file name; it is meant when it decodes to letters beyond ASCII."""
+    if not _PERCENT.search(text):
+        return text
+    try:
+        plain = unquote_to_bytes(text).decode("utf-8")
+    except UnicodeDecodeError:
+        return text
+    return text if plain.isascii() else plain
 
 
 def _pieces(part: Part, budget: Budget) -> Iterator[bytes]:

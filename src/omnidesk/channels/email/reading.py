@@ -10,7 +10,7 @@ from datetime import datetime
 from omnidesk.channels.email import automatic, bodies
 from omnidesk.channels.email.authentication import Authentication, read_authentication
 from omnidesk.channels.email.bounces import Receipted, Report, read_receipt, read_report
-from omnidesk.channels.email.headers import Headers, Mailbox, date_of, mailboxes, message_ids, one_message_id
+from omnidesk.channels.email.headers import Headers, Mailbox, date_of, mailboxes, one_message_id, referred_ids
 from omnidesk.channels.email.lines import Line
 from omnidesk.channels.email.parts import Budget, Part, parse_parts
 from omnidesk.channels.email.phrases import FORWARD_SUBJECT
@@ -120,8 +120,8 @@ def _read(raw: bytes, budget: Budget, mail_from: str | None) -> Mail:
         ),
         subject=subject,
         message_id=one_message_id(headers.get("message-id")),
-        in_reply_to=message_ids(" ".join(headers.all("in-reply-to"))),
-        references=message_ids(" ".join(headers.all("references"))),
+        in_reply_to=referred_ids(" ".join(headers.all("in-reply-to"))),
+        references=referred_ids(" ".join(headers.all("references"))),
         date=date_of(headers.get("date")),
         text=text,
         visible_text=parted.visible,

@@ -7,7 +7,7 @@ from omnidesk.channels.email import phrases
 _MOST_LINES = 16  # of a signature after a closing or a bare dash line
 _MOST_AFTER_DELIMITER = 60  # after the exact `-- `: disclaimers are long
 _ROUNDS = 6  # a list's footer below a device line below a name below a closing …
-_DELIMITER = re.compile(r"(?:--|—|–|-- -|- -|__|\* \* \*) ?")
+_DELIMITER = re.compile(r"(?:--|---|----|___|____|—|–|-- -|- -|__|\* \* \*) ?")
 _FOOTER_RULE = re.compile(r"[_=-]{20,}[ \t]*")
 _NAME = re.compile(r"[^\W\d_][\w.'’-]*,?(?:[ \u00a0][^\W\d_][\w.'’-]*\.?,?){0,3}")
 _END = r"[ ,.!;:–—-]{0,4}"
