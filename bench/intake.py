@@ -1,0 +1,51 @@
+"""`intake`: arrivals to tickets with queue and urgency, one worker process, beside bare inserts of the same rows."""
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+
+import asyncpg
+
+from bench import baseline
+from bench.rig import ROUNDS, Desk, Figures, desk, drain, figure, fill, median, new_database, plain_url, server
+
+ARRIVALS = 4_000
+LETTERS = (
+    "Здравствуйте! Не могу войти в личный кабинет: пишет «неверный код». Заказ 48213, логин ivan@example.net. "
+    "Подскажите, пожалуйста, что делать.\n\nС уважением,\nИван",
+    "Hello, I paid for order #59120 yesterday and still have no confirmation. Could you check? Thanks, Maria",
+    "Добрый день. Вчера в 14:30 списали 1 299,90 ₽, чек 0917, а товар не отправлен. Срочно нужна помощь, жду ответа.",
+    "Good morning! The app (iPhone 14, iOS 17.5) closes when I open the cart. Reinstalled it twice, no change.",
+)
+
+
+def run() -> Figures:
+    with server() as running, tempfile.TemporaryDirectory() as files:
+        return asyncio.run(_measure(running, Path(files)))
+
+
+async def _measure(running: object, files: Path) -> Figures:
+    ours, bare = [], []
+    for _ in range(ROUNDS):
+        async with desk(await new_database(running), files) as one:  # type: ignore[arg-type]
+            await fill(one, [LETTERS[n % len(LETTERS)] for n in range(ARRIVALS)])
+            started = time.perf_counter()
+            await drain(one.intake)
+            ours.append(ARRIVALS / (time.perf_counter() - started))
+            bare.append(await _bare(one))
+    return {"intake": figure(median(ours), "arrivals/s", median(bare), median(ours) / median(bare))}
+
+
+async def _bare(one: Desk) -> float:
+    """The same rows again, into the same tables, emptied."""
+    connection = await asyncpg.connect(plain_url(one.url))
+    try:
+        async with connection.transaction():
+            rows = await baseline.final_rows(connection)
+        done = await connection.fetchval("SELECT count(*) FROM arrivals WHERE state = 'done'")
+        assert done == ARRIVALS, f"only {done} arrivals were taken in"
+        await baseline.empty(connection)
+        return ARRIVALS / await baseline.insert(connection, rows, ARRIVALS)
+    finally:
+        await connection.close()
