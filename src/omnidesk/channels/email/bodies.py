@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from omnidesk.channels.email.headers import words
 from omnidesk.channels.email.html import MAX_HTML, bounded, lines_of, sanitised
-from omnidesk.channels.email.lines import Line, lines_of_text, unflow
+from omnidesk.channels.email.lines import Line, is_quote, lines_of_text, unflow
 from omnidesk.channels.email.names import extension_of, safe_name
 from omnidesk.channels.email.parts import Budget, Part, read_part, undo_encoding
 from omnidesk.channels.email.smime import signed_content
@@ -43,7 +43,8 @@ class Block:
     def pages(self) -> list[Line]:
         """The HTML as lines; read once."""
         if self._pages is None:
-            self._pages = [Line(clean(line.text), line.quoted, line.signature) for line in lines_of(self.html or "")]
+            lines = [Line(clean(line.text), line.quoted, line.signature) for line in lines_of(self.html or "")]
+            self._pages = [Line(each.text, each.quoted or is_quote(each.text), each.signature) for each in lines]
         return self._pages
 
     @property

@@ -116,6 +116,7 @@ _SIGNATURE_ID = re.compile(
 _INDENT = re.compile(
     r"webkit-indent-blockquote|margin:\s*0(?:px)? 0(?:px)? 0(?:px)? 40px"
 )  # "indent more", not a quote
+_NO_MARGIN = re.compile(r"margin(?:-top|-bottom)?:\s*0")
 _OUTLOOK_BORDER = re.compile(r"border:\s*none;\s*border-top:\s*solid\s+#?\w+\s+1\.0pt")
 
 
@@ -226,7 +227,7 @@ class _Writer:
     def __init__(self) -> None:
         self._lines: list[Line] = []
         self._row: list[str] = []
-        self._open: list[tuple[str, bool, bool]] = []  # tag, quotes, signs
+        self._open: list[tuple[str, bool, bool, bool]] = []  # tag, quotes, signs, airy
         self._quoted = self._signed = self._pre = 0
         self._rest_quoted = False
 
@@ -235,8 +236,9 @@ class _Writer:
 
     def open(self, name: str, attributes: dict[str, str]) -> None:
         rest, quotes, signs = _meaning(name, attributes)
+        airy = name in _AIRY and not _is_tight(attributes)
         if name in _BLOCKS or rest or quotes or signs:
-            self._break(airy=name in _AIRY)
+            self._break(airy=airy)
         self._rest_quoted |= rest
         if name == "br":
             self._newline()
@@ -249,18 +251,16 @@ class _Writer:
             return
         if name == "li":
             self._row.append("- ")
-        self._open.append((name, quotes, signs))
+        self._open.append((name, quotes, signs, airy))
         self._quoted += quotes
         self._signed += signs
         self._pre += name == "pre"
 
     def close(self, name: str) -> None:
-        if name in _BLOCKS:
-            self._break(airy=name in _AIRY)
         while self._open:  # the output of nh3 is well-formed: this is one step
-            tag, quotes, signs = self._open.pop()
-            if quotes or signs:
-                self._break(airy=False)
+            tag, quotes, signs, airy = self._open.pop()
+            if tag in _BLOCKS or quotes or signs:
+                self._break(airy=airy)
             self._quoted -= quotes
             self._signed -= signs
             self._pre -= tag == "pre"
@@ -287,7 +287,7 @@ class _Writer:
         return self._lines
 
     def _break(self, *, airy: bool) -> None:
-        if any(part.strip() for part in self._row):
+        if any(part.strip() or "\u00a0" in part for part in self._row):
             self._newline()
         self._row = []
         if airy and self._lines and self._lines[-1].text:
@@ -299,6 +299,11 @@ class _Writer:
 
     def _push(self, text: str) -> None:
         self._lines.append(Line(text, self._rest_quoted or self._quoted > 0, self._signed > 0))
+
+
+def _is_tight(attributes: dict[str, str]) -> bool:
+    """Paragraphs without a margin, as Outlook writes every line."""
+    return "MsoNormal" in attributes.get("class", "") or bool(_NO_MARGIN.search(attributes.get("style", "")))
 
 
 def _meaning(name: str, attributes: dict[str, str]) -> tuple[bool, bool, bool]:
