@@ -2,6 +2,7 @@
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 from omnidesk.channels.email import phrases
 from omnidesk.channels.email.phrases import DATE, FROM
@@ -12,12 +13,11 @@ _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
 _RULE = re.compile(r"[ \t>]{0,4}([-_=*~+‐-―─━#])\1{2,}[ \t]*|[ \t]{0,4}(?:[-_=*] ){5,}[-_=*]?[ \t]*")
 _DASHED = re.compile(r"[ \t>*]{0,6}[-_=*+‐-―─━~]{2,}[ \t]*([^-_=*+‐-―─━~].{1,80}?)[ \t]*[-_=*+‐-―─━~:]{1,}[ \t*]{0,4}")
 _WHEN = re.compile(
-    r"\d{1,4}[./-]\d{1,2}[./-]\d{2,4}|\d{1,2}[:.h]\d{2}\b|\b(?:19|20)\d\d\b|\d{1,2}\s?[月日월일]|\b\d{1,2}[ .]",
+    r"\d{1,4}[./-]\d{1,2}[./-]\d{2,4}|\d{1,2}[:.h]\d{2}\b|\b(?:19|20)\d\d\b|\d{1,2}\s?[月日월일]",
     re.ASCII,
 )
 _BRACKETED = re.compile(r"[<(\[«\"'][^<>()\s@]{0,120}@[^<>()\s]{1,120}[>)\]»\"']|mailto:")
 _MAIL_AT_END = re.compile(r"[^\s@]@[^\s@]{2,200}[>)\]\"']?\s*$")
-_DATED_START = re.compile(r"[ \t]{0,4}(?:\w{0,12}[.,]?\s?)?\d{1,4}[./年\s-]")
 
 
 def plain(text: str) -> str:
@@ -130,43 +130,60 @@ def spans(texts: list[str], old: list[bool], at: int) -> list[int]:
     return counts
 
 
-def is_attribution(lines: list[str], *, quoted_below: bool) -> bool:
+def is_attribution(lines: list[str], *, quoted_below: bool, text_above: bool) -> bool:
     """Do these lines say who wrote the history below, and when?
 
-    More is asked of several lines (they must start like one) and when nothing below is marked.
+    More is asked of several lines (they must start like one), and when nothing below is marked:
+    then an address, or a date at the start and something of the author's own above.
     """
-    text = " ".join(line.strip() for line in lines).replace("< ", "<").strip(" \t*_-–—=")
-    lowered = text.lower()
-    ends = lowered.endswith((":", "："))
-    bare = lowered.rstrip(" :：-")
-    verb = phrases.VERBS.search(lowered)
-    said = bool(
-        verb
-        and any(
-            bare.endswith((each[0], each[0] + "(a)", each[0] + "(а)")) for each in phrases.VERBS.finditer(lowered[-40:])
-        )
-    )
-    if said and len(lines) == 1 and _inner(lines[0]):
+    shape = _shape(" ".join(line.strip() for line in lines).replace("< ", "<"))
+    if len(lines) == 1 and shape.said and _inner(lines[0]):
         return True  # ---- John Smith wrote ----
-    if not (ends or said or (quoted_below and _MAIL_AT_END.search(text))):
+    if len(lines) > 1 and not (shape.starts or _BRACKETED.search(lines[0])):
         return False
-    starts = bool(phrases.STARTS.match(lowered))
-    dated = bool(_WHEN.search(text)) or (any(char.isdigit() for char in text) and bool(phrases.MONTHS.search(text)))
-    if len(lines) > 1 and not (starts or _BRACKETED.search(lines[0])):
+    if shape.bracketed or shape.ends_in_address:
+        return _names_an_address(shape, quoted_below)
+    if not (shape.colon or shape.said):
         return False
-    if _BRACKETED.search(text) or _MAIL_AT_END.search(bare):
-        if dated and (_BRACKETED.search(text) or verb or quoted_below):
-            return True
-        return bool(verb) and (quoted_below or (ends and starts))
     if quoted_below:
-        return (dated and (starts or bool(verb))) or (said and ends and len(text) < 120)
-    return bool(verb) and dated and starts and (ends or said) and _told_by_a_program(text, lowered, said)
+        return (shape.dated and (shape.starts or shape.verb)) or (shape.said and shape.colon and shape.length < 120)
+    return text_above and shape.verb and shape.dated and shape.starts and shape.length < 160
 
 
-def _told_by_a_program(text: str, lowered: str, said: bool) -> bool:
-    """Unmarked history below, no address: the date must come first, as in `Am … schrieb Name:`."""
-    return (
-        len(text) < 160
-        and bool(_DATED_START.match(lowered) or phrases.STARTS.match(lowered))
-        and lowered.count(". ") <= 4
+class _Shape(NamedTuple):
+    """What can be seen of a line that may be an attribution."""
+
+    length: int
+    colon: bool  # ends in one
+    verb: bool  # somebody wrote
+    said: bool  # … and that is how it ends
+    starts: bool  # with a word or a day that such lines start with
+    dated: bool
+    bracketed: bool  # an address in brackets
+    ends_in_address: bool
+
+
+def _shape(joined: str) -> _Shape:
+    text = joined.strip(" \t*_-–—=")
+    lowered = text.lower()
+    bare = lowered.rstrip(" :：-").removesuffix("(a)").removesuffix("(а)")
+    month = any(char.isdigit() for char in text) and bool(phrases.MONTHS.search(text))
+    return _Shape(
+        length=len(text),
+        colon=lowered.endswith((":", "：")),
+        verb=bool(phrases.VERBS.search(lowered)),
+        said=any(each.end() == len(bare) for each in phrases.VERBS.finditer(bare, max(0, len(bare) - 40))),
+        starts=bool(phrases.STARTS.match(lowered)),
+        dated=month or bool(_WHEN.search(text)),
+        bracketed=bool(_BRACKETED.search(text)),
+        ends_in_address=bool(_MAIL_AT_END.search(bare)),
     )
+
+
+def _names_an_address(shape: _Shape, quoted_below: bool) -> bool:
+    """An address in brackets with a date is enough; a bare one at the end needs a verb or marks below."""
+    if not (shape.colon or shape.said or (quoted_below and shape.ends_in_address)):
+        return False
+    if shape.dated and (shape.bracketed or shape.verb or quoted_below):
+        return True
+    return shape.verb and (quoted_below or (shape.colon and shape.starts))

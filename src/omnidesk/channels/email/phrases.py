@@ -71,7 +71,7 @@ STRONG_LABELS = frozenset(LABELS) - {
 }
 
 VERBS = re.compile(
-    r"wrote|writes|said|schrieb|geschrieben|a écrit|a ecrit|écrit|écrivait|escribió|escribio|escribía|escreveu|"
+    r"wrote|writes|schrieb|geschrieben|a écrit|a ecrit|écrit|écrivait|escribió|escribio|escribía|escreveu|"
     r"ha scritto|scrisse|scritto|schreef|geschreven|"
     r"skrev|skreiv|skrifaði|kirjoitti|napisał|napisa[łl]\(a\)|pisze|napsal|napísal|píše|írta|a scris|scris|"
     r"napisao|napisala|je napisal|пишет|писал|написал|пише|писав|"

@@ -45,7 +45,7 @@ def _history(lines: list[Line], forwarded: bool) -> list[bool]:
     """For each line: is it history?"""
     old = _marked(lines)
     texts = [line.text for line in lines]
-    at = 0
+    at, written = 0, False  # has the author written something above?
     while at < len(lines):
         if not texts[at].strip():
             at += 1
@@ -53,11 +53,12 @@ def _history(lines: list[Line], forwarded: bool) -> list[bool]:
         if attribution.is_forward(texts[at]) and _stands_alone(lines, old, at):
             return _forward(old, at)
         block = 0 if old[at] else attribution.header_block(texts, at)
-        if block and (forwarded or _nothing_above(texts, old, at)):
-            at += block
+        if block and (forwarded or not written):
+            at, written = at + block, True
             continue
-        end = len(texts) if block else _announced(texts, old, at, forwarded)
+        end = len(texts) if block else _announced(texts, old, at, written=written, forwarded=forwarded)
         old[at:end] = [True] * (end - at)
+        written |= not old[at]
         at = max(end, at + 1)
     return _with_rules(texts, old)
 
@@ -86,23 +87,20 @@ def _forward(old: list[bool], at: int) -> list[bool]:
     return old[:at] + [False] * (len(old) - at)
 
 
-def _announced(texts: list[str], old: list[bool], at: int, forwarded: bool) -> int:
+def _announced(texts: list[str], old: list[bool], at: int, *, written: bool, forwarded: bool) -> int:
     """Where the history that is announced at line `at` ends; `at` when nothing is announced."""
     if old[at]:
         return at
-    if attribution.is_reply_above(texts[at]) and any(text.strip() for text in texts[:at]):
+    if written and attribution.is_reply_above(texts[at]):
         return len(texts)
     if not forwarded and attribution.is_separator(texts, at):
         return len(texts)
     for count in attribution.spans(texts, old, at):
         after = attribution.next_text(texts, at + count - 1)
-        if attribution.is_attribution(texts[at : at + count], quoted_below=after < len(old) and old[after]):
-            return at + count if after < len(old) and old[after] else len(texts)
+        marked = after < len(old) and old[after]
+        if attribution.is_attribution(texts[at : at + count], quoted_below=marked, text_above=written):
+            return at + count if marked else len(texts)
     return at
-
-
-def _nothing_above(texts: list[str], old: list[bool], at: int) -> bool:
-    return not any(texts[above].strip() and not old[above] for above in range(at))
 
 
 def _with_rule_above(texts: list[str], at: int) -> int:
