@@ -3,13 +3,16 @@ from datetime import timedelta
 
 import pytest
 
+from omnidesk.db import events
 from omnidesk.db.session import Database
 from omnidesk.desk import snapshot
 from omnidesk.desk.assign import accept_offer, decline_offer
+from omnidesk.desk.feed import number_batch
 from omnidesk.desk.planner import Planner, carry_out, current_policy, plan_once
 from omnidesk.desk.presence import set_presence
 from omnidesk.domain import ids
 from omnidesk.domain.errors import Conflict
+from omnidesk.domain.events import Event, EventType
 from omnidesk.routing import plan
 from tests.desk.floor import Floor, acting
 
@@ -254,3 +257,24 @@ async def test_the_newest_policy_counts_and_an_unreadable_one_stops_nobody(floor
     assert await floor.rows("SELECT kind, policy_version FROM decisions WHERE ticket_id = $1", second) == [
         ("assigned", 0)
     ]
+
+
+async def test_the_planner_plans_when_something_was_numbered_that_concerns_it(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omnidesk.desk.planner.FULL_EVERY_S", 3_600)  # not by the clock
+    queue = await floor.queue("general")
+    await floor.agent("Olena")
+    planner = Planner(floor.db, now=lambda: floor.now)
+    await planner.step()
+    ticket = await floor.ticket(queue)
+    async with floor.db.transaction() as tx:
+        await events.record(tx, [Event(type=EventType.SIGNED_IN)])
+    await number_batch(floor.db)
+    await planner.step()
+    assert await floor.holder(ticket) is None, "nothing that concerns it was told"
+    async with floor.db.transaction() as tx:
+        await events.record(tx, [Event(type=EventType.TICKET_CREATED, ticket_id=ticket)])
+    await number_batch(floor.db)
+    await planner.step()
+    assert await floor.holder(ticket) is not None

@@ -68,10 +68,10 @@ class Planner:
         self._lease = lease
         if lease is None:
             return False
-        async with self._db.connection() as tx:
-            seen, matters = await store.news_after(tx, self._seen)
+        async with self._db.connection() as tx:  # whoever takes over plans anyway, and need not read all history
+            seen, matters = (await events.newest(tx), True) if fresh else await store.news_after(tx, self._seen)
         began = time.monotonic()
-        if not (matters or fresh or began - self._planned_at >= FULL_EVERY_S):
+        if not (matters or began - self._planned_at >= FULL_EVERY_S):
             self._seen = seen
             return False
         again = await plan_once(self._db, now=self._now(), lease=lease)
