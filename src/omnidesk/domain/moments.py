@@ -17,6 +17,9 @@ _MONTH = (
     r"jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
     r"nov(?:ember)?|dec(?:ember)?)\.?"
 )
+_DIGIT = re.compile(r"\d")
+_HINTS = ("вчера", "сегодня", "yesterday", "today", "last night", "morning", "day", "понед", "вторн", "сред", "четв", "пятн",
+          "субб", "воскр")  # fmt: skip
 _WEEKDAYS = (
     "понедельник|monday", "вторник|tuesday", "сред[уы]|wednesday", "четверг|thursday", "пятниц[уы]|friday",
     "суббот[уы]|saturday", "воскресень[ея]|sunday",
@@ -67,8 +70,11 @@ def occurred_at(text: str, now: datetime, zone: str) -> str | None:
     A day without a time gives a date; a time without a day is the last time the clock showed it.
     """
     here = now.astimezone(ZoneInfo(zone))
-    if ago := _ago(text, now, here):
+    lower, has_digits = text.lower(), _DIGIT.search(text) is not None
+    if ("назад" in lower or "ago" in lower) and (ago := _ago(text, now, here)):
         return ago
+    if not has_digits and not any(hint in lower for hint in _HINTS):
+        return None
     for found in _DAY.finditer(text):
         day = _day(found, here.date())
         if not day or day > here.date() or _NO_DATE.search(text[max(0, found.start() - 20) : found.start()]):
