@@ -7,6 +7,7 @@ from typing import NamedTuple
 from omnidesk.channels.email import phrases
 from omnidesk.channels.email.phrases import DATE, FROM
 
+_DIGIT = re.compile(r"\d")
 _LONGEST = 400  # characters of an attribution, over all its lines
 _MOST_LINES = 4
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
@@ -136,6 +137,8 @@ def is_attribution(lines: list[str], *, quoted_below: bool, text_above: bool) ->
     More is asked of several lines (they must start like one), and when nothing below is marked:
     then an address, or a date at the start and something of the author's own above.
     """
+    if not _may_end_one(lines[-1]):
+        return False
     shape = _shape(" ".join(line.strip() for line in lines).replace("< ", "<"))
     if len(lines) == 1 and shape.said and _inner(lines[0]):
         return True  # ---- John Smith wrote ----
@@ -148,6 +151,12 @@ def is_attribution(lines: list[str], *, quoted_below: bool, text_above: bool) ->
     if quoted_below:
         return (shape.dated and (shape.starts or shape.verb)) or (shape.said and shape.colon and shape.length < 120)
     return text_above and shape.verb and shape.dated and shape.starts and shape.length < 160
+
+
+def _may_end_one(line: str) -> bool:
+    """A cheap look: attributions end in a colon, a bracket after an address, or a verb."""
+    tail = line.rstrip(" \t*_-–—=")[-60:].lower()
+    return tail.endswith((":", "：")) or "@" in tail or bool(phrases.VERBS.search(tail))
 
 
 class _Shape(NamedTuple):
@@ -167,7 +176,7 @@ def _shape(joined: str) -> _Shape:
     text = joined.strip(" \t*_-–—=")
     lowered = text.lower()
     bare = lowered.rstrip(" :：-").removesuffix("(a)").removesuffix("(а)")
-    month = any(char.isdigit() for char in text) and bool(phrases.MONTHS.search(text))
+    month = bool(_DIGIT.search(text) and phrases.MONTHS.search(text))
     return _Shape(
         length=len(text),
         colon=lowered.endswith((":", "：")),
