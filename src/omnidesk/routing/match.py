@@ -83,7 +83,7 @@ def ways(ticket: Ticket, queue: Queue, step: Step, queues: Mapping[int, Queue]) 
     """
     kept = _skills(step.keep, ticket) & (_skills(queue.prefer, ticket) | ticket.preferred) if step.keep else frozenset()
     found = [(queue.id, _needs(_skills(queue.require, ticket) | ticket.required | kept))]
-    other = queues.get(step.overflow.int) if step.overflow else None
+    other = queues.get(step.overflow.int) if step.overflow and step.overflow != queue.id else None
     if other is not None:
         found.append((other.id, _needs(_skills(other.require, ticket) | ticket.required)))
     return tuple(found)
