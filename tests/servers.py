@@ -5,6 +5,7 @@ root, which they want) the test is skipped with the reason.
 """
 
 import asyncio
+import inspect
 import ipaddress
 import os
 import shutil
@@ -37,9 +38,12 @@ def free_port() -> int:
 
 
 async def until(condition: Callable[[], Any], *, within_s: float = 20) -> None:
-    """Returns when the condition holds; fails the test after `within_s` seconds."""
+    """Returns when the condition (which may be awaitable) holds; fails the test after `within_s` seconds."""
     deadline = asyncio.get_running_loop().time() + within_s
-    while not condition():
+    while True:
+        holds = condition()
+        if await holds if inspect.isawaitable(holds) else holds:
+            return
         if asyncio.get_running_loop().time() > deadline:
             pytest.fail("it did not happen in time")
         await asyncio.sleep(0.02)

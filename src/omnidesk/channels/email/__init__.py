@@ -1,14 +1,16 @@
-"""E-mail inboxes: an MTA delivers to the listener, answers leave by SMTP.
+"""E-mail inboxes: an MTA delivers to the listener or IMAP fetches, answers leave by SMTP.
 
 `reading` and `items` say what a mail means, `compose` writes one, `smtp` hands it in, `listener`
-is the door. Here they are one channel.
+and `imap` are the ways in. Here they are one channel.
 """
 
 import asyncio
 import ssl
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import dkim
 from cryptography.hazmat.primitives import serialization
@@ -18,10 +20,12 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from omnidesk.channels import base
 from omnidesk.channels.email import mime
 from omnidesk.channels.email.compose import Letterhead, Mail, compose, message_id
+from omnidesk.channels.email.imap import Account, Watch
 from omnidesk.channels.email.items import REALM, to_items
+from omnidesk.channels.email.oauth import Grant, Tokens
 from omnidesk.channels.email.reading import read_mail
-from omnidesk.channels.email.smtp import Server, Submission
-from omnidesk.domain.messages import Arrival, Item, Outbound, Part, Sent
+from omnidesk.channels.email.smtp import Server, Submission, TokenSource
+from omnidesk.domain.messages import Arrival, Inbound, Item, Outbound, Part, Sent
 
 
 def _address(text: str) -> str:
@@ -61,9 +65,31 @@ class Config(base.InboxConfig):
     smtp_security: Literal["starttls", "tls", "none"] = Field(
         "starttls", title="Encryption", description="`none` only for a server on the same machine"
     )
-    smtp_verify: bool = Field(True, title="Check the certificate", description="Off only for a server with its own one")
+    verify: bool = Field(True, title="Check certificates", description="Off only for servers that sign their own")
     smtp_username: str = Field("", title="User name", description="Empty: without signing in")
     smtp_password: SecretStr = Field(SecretStr(""), title="Password", description="Of the outgoing server")
+    imap_host: str = Field("", title="Incoming server", description="IMAP; empty: an MTA delivers to the listener")
+    imap_port: int = Field(993, ge=1, le=65535, title="IMAP port", description="993 for TLS")
+    imap_security: Literal["tls", "none"] = Field(
+        "tls", title="IMAP encryption", description="`none` only for a server on the same machine"
+    )
+    imap_username: str = Field("", title="IMAP user name", description="Empty: the address")
+    imap_password: SecretStr = Field(SecretStr(""), title="IMAP password", description="Of the incoming server")
+    imap_folders: list[str] = Field(
+        ["INBOX"], min_length=1, max_length=20, title="Folders", description="To fetch from"
+    )
+    imap_after: Literal["nothing", "seen", "move"] = Field(
+        "nothing", title="Afterwards", description="What is done to a mail on the server once the desk has it"
+    )
+    imap_move_to: str = Field("", title="Move to", description="The folder for `move`; it must exist")
+    oauth_token_url: str = Field(
+        "", title="Token address", description="Of the provider; with it, both servers are signed in to by XOAUTH2"
+    )
+    oauth_client_id: str = Field("", title="Client id", description="Of the application at the provider")
+    oauth_client_secret: SecretStr = Field(SecretStr(""), title="Client secret", description="Of the application")
+    oauth_refresh_token: SecretStr = Field(
+        SecretStr(""), title="Refresh token", description="Given when it was connected"
+    )
     return_path: MailAddress = Field(
         "", title="Return path", description="Bounces go to it with a token (bounces+token@…); empty: to the address"
     )
@@ -83,6 +109,10 @@ class Config(base.InboxConfig):
             raise ValueError("an inbox has an address")
         if bool(self.dkim_selector) != (self.dkim_key is not None):
             raise ValueError("DKIM takes a selector and a key")
+        if self.imap_after == "move" and not self.imap_move_to:
+            raise ValueError("moving takes a folder to move to")
+        if self.oauth_token_url and not (self.oauth_client_id and self.oauth_refresh_token.get_secret_value()):
+            raise ValueError("XOAUTH2 takes a client id and a refresh token")
         return self
 
     def realm(self) -> str:
@@ -101,18 +131,25 @@ class EmailChannel:
         self._letterhead = Letterhead(
             address=config.address, name=config.name, return_path=config.return_path, domain=self._domain
         )
-        self._submission = Submission(_server(config, self._domain)) if config.smtp_host else None
+        self._tokens = Tokens(_grant(config), tools.http) if config.oauth_token_url else None
+        self._submission = Submission(_server(config, self._domain, self._tokens)) if config.smtp_host else None
 
     def read(self, arrival: Arrival) -> list[Item]:
         """What a mail means; never raises, the worst is a message with the original attached."""
         mail = read_mail(arrival.body, mail_from=arrival.meta.get("mail_from"))
-        return to_items(
+        items = to_items(
             mail,
             arrival.meta,
             self._own,
             trusted_authserv_id=self._config.authserv_id,
             loop_mark=self._domain,
         )
+        return [_cut(item) for item in items] if arrival.meta.get("cut") else items
+
+    async def watch(self, cursor: Mapping[str, Any], deliver: base.Deliver) -> None:
+        """Fetch by IMAP until cancelled; returns at once when an MTA delivers instead. Raises NeedsReauth."""
+        if self._config.imap_host:
+            await Watch(_account(self._config, self._tokens), cursor, deliver).run()
 
     def split(self, message: Outbound) -> list[Part]:
         """One mail, whatever its length."""
@@ -125,6 +162,11 @@ class EmailChannel:
         mail = await asyncio.to_thread(self._written, message)
         sent = await self._submission.send(mail, before_call)
         return Sent(external_id=message_id(message, self._domain), realm=REALM, rejected=sent.rejected)
+
+    async def check(self) -> None:
+        """Sign in at the outgoing server."""
+        if self._submission:
+            await self._submission.check()
 
     async def close(self) -> None:
         """Close the connections that are kept for the next mail."""
@@ -149,17 +191,49 @@ class EmailChannel:
         )
 
 
-def _server(config: Config, helo: str) -> Server:
+def _cut(item: Item) -> Item:
+    return replace(item, hints=(*item.hints, "too_large_end_missing")) if isinstance(item, Inbound) else item
+
+
+def _grant(config: Config) -> Grant:
+    return Grant(
+        token_url=config.oauth_token_url,
+        client_id=config.oauth_client_id,
+        client_secret=config.oauth_client_secret.get_secret_value(),
+        refresh_token=config.oauth_refresh_token.get_secret_value(),
+    )
+
+
+def _account(config: Config, token: TokenSource | None) -> Account:
+    return Account(
+        host=config.imap_host,
+        port=config.imap_port,
+        tls=_context(config) if config.imap_security == "tls" else None,
+        username=config.imap_username or config.address,
+        password=config.imap_password.get_secret_value(),
+        token=token,
+        folders=tuple(dict.fromkeys(config.imap_folders)),
+        after=config.imap_after,
+        move_to=config.imap_move_to,
+    )
+
+
+def _context(config: Config) -> ssl.SSLContext:
     context = ssl.create_default_context()
-    if not config.smtp_verify:
+    if not config.verify:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def _server(config: Config, helo: str, token: TokenSource | None) -> Server:
     return Server(
         host=config.smtp_host,
         port=config.smtp_port,
         security=config.smtp_security,
-        tls=context if config.smtp_security != "none" else None,
-        username=config.smtp_username,
+        tls=_context(config) if config.smtp_security != "none" else None,
+        username=config.smtp_username or (config.address if token else ""),
         password=config.smtp_password.get_secret_value(),
+        token=token,
         helo=helo,
     )
 
