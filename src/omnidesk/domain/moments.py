@@ -18,8 +18,10 @@ _MONTH = (
     r"nov(?:ember)?|dec(?:ember)?)\.?"
 )
 _DIGIT = re.compile(r"\d")
-_HINTS = ("вчера", "сегодня", "yesterday", "today", "last night", "morning", "day", "понед", "вторн", "сред", "четв", "пятн",
-          "субб", "воскр")  # fmt: skip
+_HINTS = (
+    "вчера", "сегодня", "yesterday", "today", "last night", "morning", "day", "понед", "вторн", "сред", "четв", "пятн",
+    "субб", "воскр",
+)  # fmt: skip
 _WEEKDAYS = (
     "понедельник|monday", "вторник|tuesday", "сред[уы]|wednesday", "четверг|thursday", "пятниц[уы]|friday",
     "суббот[уы]|saturday", "воскресень[ея]|sunday",
