@@ -26,7 +26,7 @@ from tests.channels.email.mails import PAGE_PART, TEXT_PART, attached, mail, par
 ROOT = Path(os.environ.get("OMNIDESK_CORPUS", Path(__file__).parents[4] / "shared" / "corpus"))
 CORPUS = ROOT / "email"
 needs_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="no corpus: set OMNIDESK_CORPUS to its folder")
-SLOWEST_S = 5.0  # for one mail, on a busy machine
+SLOWEST_S = 5.0  # of CPU time for one mail: a hang, not a benchmark
 
 
 def _scorer() -> ModuleType:
@@ -42,16 +42,16 @@ def _failures(cases: list[dict[str, Any]], check: Any, read: Any) -> dict[str, l
     """Failed expectations by category and file."""
     failed: dict[str, list[str]] = {}
     for case in cases:
-        started = time.perf_counter()
+        started = time.process_time()
         got = read(case)
-        wrong = check(case["expect"], got, time.perf_counter() - started)
+        wrong = check(case["expect"], got, time.process_time() - started)
         failed.setdefault(case["category"], [])
         failed[case["category"]] += [f"{case['file']}: {wrong}"] if wrong else []
     return failed
 
 
 @needs_corpus
-@pytest.mark.row(27)
+@pytest.mark.row(27, part="mail")
 def test_real_mails_are_read() -> None:
     cases = json.loads((CORPUS / "cases.json").read_text("utf-8"))["cases"]
 
@@ -64,8 +64,8 @@ def test_real_mails_are_read() -> None:
 
 
 @needs_corpus
-@pytest.mark.row(28)
-@pytest.mark.row(34)
+@pytest.mark.row(28, part="mail")
+@pytest.mark.row(34, part="mail")
 def test_real_threads_stay_together_and_loops_end() -> None:
     data = json.loads((CORPUS / "threading" / "cases.json").read_text("utf-8"))
 
@@ -151,9 +151,9 @@ def test_mails_broken_at_random_never_raise_and_never_hang() -> None:
             break
         dice = random.Random(seed)
         raw = _broken(dice.choice(samples), dice)
-        started = time.monotonic()
+        started = time.process_time()
         read = read_mail(raw)
-        assert time.monotonic() - started < SLOWEST_S, seed
+        assert time.process_time() - started < SLOWEST_S, seed
         assert "unreadable" not in read.hints, seed
         assert "\0" not in read.text + read.subject + read.html + read.visible_text, seed
         assert to_items(read, {}, ["support@acme.example"]), seed
@@ -180,25 +180,25 @@ HOSTILE = {
 @pytest.mark.parametrize("bait", HOSTILE)
 @pytest.mark.parametrize("kind", ["plain", "html"])
 def test_bait_for_parsers_is_read_in_linear_time(bait: str, kind: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     read_mail(mail(HOSTILE[bait], Content_Type=f"text/{kind}; charset=utf-8"))
-    assert time.monotonic() - started < SLOWEST_S
+    assert time.process_time() - started < SLOWEST_S
 
 
 @pytest.mark.parametrize("piece", ["=?utf-8?B?", "=?", '"', "(", "()", "<", ",", "a@b.c, ", "\\", ":", "; a=b", " "])
 @pytest.mark.parametrize("name", ["From", "To", "Subject", "Content-Type", "Content-Disposition", "References"])
 def test_bait_in_headers_is_read_in_linear_time(name: str, piece: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     read_mail(f"{name}: {piece * (1_000_000 // len(piece))}\n\nhi".encode())
-    assert time.monotonic() - started < 1.0
+    assert time.process_time() - started < 1.0
 
 
 def test_twenty_five_megabytes_take_a_moment() -> None:
     raw = parts(TEXT_PART, attached('filename="a.pdf"', random.Random(1).randbytes(18_000_000)))
-    started = time.monotonic()
+    started = time.process_time()
     read = read_mail(raw)
     assert len(read.attachments[0].content) == 18_000_000
-    assert time.monotonic() - started < SLOWEST_S
+    assert time.process_time() - started < SLOWEST_S
 
 
 @given(st.binary(max_size=400))
