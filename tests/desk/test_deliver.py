@@ -9,14 +9,14 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from omnidesk.channels.base import NeedsReauth, SendDeferred, SendRejected, SendUnknown, Tools
+from omnidesk.channels.base import BeforeCall, NeedsReauth, SendDeferred, SendRejected, SendUnknown, Tools
 from omnidesk.db import circuits, outbox
 from omnidesk.db.outbox import Row
 from omnidesk.db.session import Database
 from omnidesk.desk import deliver, retries, settle
 from omnidesk.desk.reply import reply
 from omnidesk.domain.errors import Refused
-from omnidesk.domain.messages import Ref
+from omnidesk.domain.messages import Ref, Sent
 from tests.desk.outgoing import (
     NOON,
     FewChannels,
@@ -428,12 +428,11 @@ async def test_a_slow_inbox_leaves_room_for_the_others(desk: Outgoing) -> None:
     stop = asyncio.Event()
     running = asyncio.create_task(desk.deliverer(slots=4, per_endpoint=2).run(stop))
 
-    async def quick_is_sent() -> bool:
-        return quick.texts == ["quick"]
+    async def settled_down() -> bool:
+        slow = [row["state"] for row in await desk.rows() if row["inbox_id"] == desk.inbox_id]
+        return quick.texts == ["quick"] and sorted(slow) == ["calling"] * 2 + ["queued"] * 4
 
-    await until(quick_is_sent)
-    slow = [row["state"] for row in await desk.rows() if row["inbox_id"] == desk.inbox_id]
-    assert sorted(slow) == ["calling"] * 2 + ["queued"] * 4
+    await until(settled_down)
     go.set()
     stop.set()
     await running
@@ -474,6 +473,38 @@ async def test_when_the_database_goes_away_in_a_call_the_answer_is_written_later
 
 async def _sent_twice(desk: Outgoing) -> bool:
     return await desk.states() == ["sent", "sent"]
+
+
+async def test_a_call_that_could_not_be_announced_was_not_made_whatever_the_channel_makes_of_it(desk: Outgoing) -> None:
+    ticket, _ = await desk.ivan()
+    await answers(desk, ticket, "first")
+    await desk.sql(
+        """
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$
+        """
+    )
+    await desk.sql(
+        """
+        CREATE TRIGGER refuse BEFORE UPDATE ON outbox FOR EACH ROW
+          WHEN (NEW.state = 'calling') EXECUTE FUNCTION refuse()
+        """
+    )
+
+    async def hides_the_reason(before_call: BeforeCall) -> Sent:
+        try:
+            await before_call()
+        except Exception as error:
+            raise SendUnknown("connection lost") from error
+        raise AssertionError("the call was made")
+
+    desk.platform.script = [hides_the_reason]
+    worker = desk.deliverer()
+    assert await worker.deliver_once() == 1
+    assert await desk.states() == ["queued"]
+    assert (await desk.rows())[0]["attempts"] == 0
+    await desk.sql("DROP TRIGGER refuse ON outbox")
+    await worker.deliver_once()
+    assert await desk.states() == ["sent"]
 
 
 async def test_a_call_that_takes_too_long_ends(desk: Outgoing) -> None:
