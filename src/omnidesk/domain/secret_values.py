@@ -141,7 +141,8 @@ _BEFORE = re.compile(
 def _strength(text: str, value: _Candidate) -> int:
     """How much it looks made up: 0 something else, 1 a word, 2 a mixture or digits, 3 a mixture with signs."""
     said = text[value.start : value.end].rstrip("!?")
-    if not said or words.BRANDS.fullmatch(said) or _ADDRESS.fullmatch(said) or not re.search(r"\w", said):
+    is_brand = words.BRANDS.fullmatch(said) and not (value.link >= 2 and value.near)
+    if not said or is_brand or _ADDRESS.fullmatch(said) or not re.search(r"\w", said):
         return 0
     if re.match(r"&\w+=", said):  # the next parameter of a query
         return 0

@@ -116,9 +116,10 @@ STOP = _set(
 )
 BRANDS = re.compile(
     r"(?:iphone|ipad|ipod|ios|macos|android|windows|win|galaxy|redmi|xiaomi|poco|pixel|honor|huawei|samsung|mi|note|chrome|"
-    r"firefox|safari|opera|edge|office|version|ver|build|v|usb|mp|wi-?fi|http|https|tls|ssl|sha|md|utf|ipv|rtx|gtx|ps|"
-    r"covid|corona|s|a|m|x|sm|rmx|playstation|xbox|java|python|php|html|css|web|outlook|exchange|app|айфон|андроид|виндовс|"
-    r"версия|заказ|order|ticket|тикет|case|id|no|num|inv|error|err|ошибка)[\s_\-.#№]*\d[\w.\-]*",
+    r"firefox|safari|opera|edge|office|version|ver|build|usb|mp|wi-?fi|http|https|tls|ssl|sha|md|utf|ipv|rtx|gtx|ps|"
+    r"covid|corona|sm|rmx|playstation|xbox|java|python|php|html|css|web|outlook|exchange|app|айфон|андроид|виндовс|"
+    r"версия|заказ|order|ticket|тикет|case|id|no|num|inv|error|err|ошибка)[_\-.#№]?\d{1,10}(?:[._\-]\d{1,6}){0,4}[a-zа-я]{0,3}"
+    r"|[samxvасм]\d{1,3}(?:\.\d{1,4}){0,3}",
     re.IGNORECASE,
 )
 MEASURE = re.compile(
