@@ -71,6 +71,7 @@ def test_masking_twice_is_masking_once(seed: int) -> None:
         ("Пароль: iPhone14", f"Пароль: {MASK}", ("password",)),
         ("my password is a12345", f"my password is {MASK}", ("password",)),
         ("пароль v#3fYxA3vFFx yesterday", f"пароль {MASK} yesterday", ("password",)),
+        ("Use\u00a0971\u00a0993 as your login code", f"Use\u00a0{MASK} as your login code", ("code",)),
         ("код из смс 123456", f"код из смс {MASK}", ("code",)),
         ("Пароль:\n> Qwerty!23", f"Пароль:\n> {MASK}", ("password",)),
         ("Пароль abc-12x. Повторяю: abc-12x!", f"Пароль {MASK}. Повторяю: {MASK}!", ("password",)),

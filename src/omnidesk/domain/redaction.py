@@ -19,6 +19,9 @@ __all__ = ["MASK", "Masked", "asks_for_secret", "mask", "mask_html", "mask_parts
 
 MASK = "••••••"
 _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u200b-\u200f\u2060-\u2064\ufeff]")
+_BLANKS = str.maketrans(
+    "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u3000", " " * 14
+)
 _AFTER_CARD = re.compile(
     r"[\s,;:|/()\-—]*(?:(?:exp\w*|valid\w*|до|срок\w*|годн\w*)[\s.:]*(?:\w+\s+)?)?\d{1,2}\s?[/.\-\\]\s?(?:20)?\d{2}"
     r"(?:[\s,;:|/()\-—]+[^\W\d_]{2,25}){0,4}[\s,;:|/()\-—]+(?P<cvv>\d{3,4})(?![\d]|[.,:/-]\d)",
@@ -84,6 +87,7 @@ def mask_html(html: str, secrets: Iterable[str] = ()) -> Masked:
 
 def _spans(text: str, secrets: frozenset[str]) -> list[Span]:
     """All secrets of a visible text, sorted, those that overlap merged under the first one's kind."""
+    text = text.translate(_BLANKS)
     found = [(start, end, "card") for start, end in card_numbers.find(text)]
     for _, end, _ in list(found):
         if cvv := _AFTER_CARD.match(text, end, end + 140):
@@ -101,7 +105,9 @@ def _spans(text: str, secrets: frozenset[str]) -> list[Span]:
 
 def _repeats(text: str, found: list[Span], secrets: frozenset[str]) -> Iterator[Span]:
     """The same values again, without announcement; ordinary words and short numbers are not chased."""
-    known = dict.fromkeys(secrets, "password") | {text[start:end]: kind for start, end, kind in found}
+    known = dict.fromkeys((secret.translate(_BLANKS) for secret in secrets), "password") | {
+        text[start:end]: kind for start, end, kind in found
+    }
     telling = [(value, kind) for value, kind in known.items() if _is_telling(value)]
     for value, kind in telling[:_MOST_REPEATS]:
         at = text.find(value)
