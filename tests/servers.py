@@ -233,6 +233,15 @@ def _run(*command: str, log: Path) -> None:
         )
 
 
+def _pid(file: Path, log: Path) -> int:
+    """What a daemon wrote, once it has written it."""
+    for _ in range(200):
+        with suppress(FileNotFoundError, ValueError):
+            return int(file.read_text())
+        time.sleep(0.05)
+    pytest.fail(f"it did not start: {log.read_text(errors='replace') if log.exists() else ''}")
+
+
 def _wait_for_port(port: int, log: Path) -> None:
     for _ in range(200):
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
@@ -293,7 +302,7 @@ def postfix(lmtp_port: int, *, domain: str = "acme.example", transport: str = "l
         )
         (conf / "master.cf").write_text(_master_cf(port))
         _run("postfix", "-c", str(conf), "start", log=folder / "log")
-        pid = int((folder / "queue/pid/master.pid").read_text())
+        pid = _pid(folder / "queue/pid/master.pid", folder / "mail.log")
         try:
             _wait_for_port(port, folder / "mail.log")
             yield Postfix(port=port, domain=domain, folder=folder)
@@ -376,7 +385,7 @@ def dovecot() -> Iterator[Dovecot]:
         os.chown(folder / "mail", NOBODY, NOBODY)
         (folder / "dovecot.conf").write_text(_dovecot_conf(folder, port, lmtp_port))
         _run("dovecot", "-c", str(folder / "dovecot.conf"), log=folder / "log")
-        pid = int((folder / "run/master.pid").read_text())
+        pid = _pid(folder / "run/master.pid", folder / "dovecot.log")
         try:
             _wait_for_port(port, folder / "dovecot.log")
             yield Dovecot(port=port, lmtp_port=lmtp_port, folder=folder)

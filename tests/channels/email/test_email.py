@@ -114,6 +114,11 @@ async def test_an_inbox_without_an_outgoing_server_says_so() -> None:
         await email.send(answer(), email.split(answer())[0], called)
 
 
+def test_only_an_inbox_with_an_incoming_server_is_watched() -> None:
+    assert not isinstance(channel(), base.Watching)
+    assert isinstance(channel(imap_host="imap.mail.example"), base.Watching)
+
+
 @pytest.mark.row(28)
 async def test_a_customers_reply_to_our_mail_carries_the_token_and_the_reference() -> None:
     async with sink() as server:

@@ -300,7 +300,13 @@ async def test_a_server_that_hangs_up_instead_of_idling_is_called_again() -> Non
         await until(lambda: script.connections >= 3)
 
 
-async def test_a_server_that_is_down_is_tried_again(server: Dovecot, user: str) -> None:
+async def test_a_server_that_stays_away_is_reported_after_a_few_tries() -> None:
+    account = Account(host="127.0.0.1", port=free_port(), username="u", retry_s=0.01)
+    with pytest.raises(OSError, match="onnect"):
+        await asyncio.wait_for(Watch(account, {}, Journal().deliver).run(), 10)
+
+
+async def test_a_server_that_comes_back_is_found_again() -> None:
     port, journal, script = free_port(), Journal(), Script()
     async with watching(journal, port, "u", call_s=5):
         later = await asyncio.start_server(script._serve, "127.0.0.1", port)

@@ -132,6 +132,8 @@ class EmailChannel:
             address=config.address, name=config.name, return_path=config.return_path, domain=self._domain
         )
         self._tokens = Tokens(_grant(config), tools.http) if config.oauth_token_url else None
+        if config.imap_host:
+            self.watch = self._fetch  # without it, nothing is watched: an MTA delivers
         self._submission = Submission(_server(config, self._domain, self._tokens)) if config.smtp_host else None
 
     def read(self, arrival: Arrival) -> list[Item]:
@@ -146,10 +148,9 @@ class EmailChannel:
         )
         return [_cut(item) for item in items] if arrival.meta.get("cut") else items
 
-    async def watch(self, cursor: Mapping[str, Any], deliver: base.Deliver) -> None:
-        """Fetch by IMAP until cancelled; returns at once when an MTA delivers instead. Raises NeedsReauth."""
-        if self._config.imap_host:
-            await Watch(_account(self._config, self._tokens), cursor, deliver).run()
+    async def _fetch(self, cursor: Mapping[str, Any], deliver: base.Deliver) -> None:
+        """Fetch by IMAP until cancelled. Raises NeedsReauth, and what keeps it from connecting."""
+        await Watch(_account(self._config, self._tokens), cursor, deliver).run()
 
     def split(self, message: Outbound) -> list[Part]:
         """One mail, whatever its length."""

@@ -38,6 +38,8 @@ _PASSING = re.compile(rb"\[(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG|CONTACTADMIN)\b"
 _BATCH = 50  # mails; and bytes of them:
 _BATCH_BYTES = 8 * 1024 * 1024
 _TRIES = 3  # connections that one mail may break
+_FAILURES = 5  # connections in a row; then whoever runs the watch hears of it
+_WENT_WELL_S = 60
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -58,7 +60,7 @@ class Account:
     call_s: float = 60
     idle_s: float = 8 * 60  # IDLE is renewed: routers and servers forget quiet connections
     poll_s: float = 60  # where there is no IDLE
-    retry_s: float = 1  # before the second connection; doubles up to a minute
+    retry_s: float = 1  # before the second connection; doubles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,7 @@ class Watch:
         self._broken: dict[tuple[str, int], int] = {}
 
     async def run(self) -> None:
-        """Raises NeedsReauth; connects again, with growing pauses, after anything else."""
+        """Connects again by itself after a loss. Raises NeedsReauth, and what five connections in a row died of."""
         tasks = [asyncio.create_task(self._follow(name)) for name in self._account.folders]
         try:
             await asyncio.gather(*tasks)
@@ -95,16 +97,20 @@ class Watch:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _follow(self, folder: str) -> None:
-        pause = self._account.retry_s
+        loop, failures = asyncio.get_running_loop(), 0
         while True:
-            before = self._marks.get(folder)
+            before, began = self._marks.get(folder), loop.time()
             try:
                 await self._connection(folder)
             except base.NeedsReauth:
                 raise
             except Exception as error:  # the network, the server, the database: the mail stays where it is
+                went_well = self._marks.get(folder) != before or loop.time() - began > _WENT_WELL_S
+                failures = 1 if went_well else failures + 1
                 log.warning("imap %s: %s", self._account.host, type(error).__name__)
-            pause = self._account.retry_s if self._marks.get(folder) != before else min(pause * 2, 60)
+                if failures >= _FAILURES:
+                    raise
+            pause = self._account.retry_s * 2.0 ** (failures - 1)
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
 
     async def _connection(self, folder: str) -> None:
