@@ -168,6 +168,15 @@ class Answering(Protocol):
         ...
 
 
+@runtime_checkable
+class Checked(Protocol):
+    """A channel that can try its account."""
+
+    async def check(self) -> None:
+        """Sign in wherever the inbox does, and leave. Raises NeedsReauth, SendDeferred, with words for an operator."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """What the desk knows of a channel; the inbox form is drawn from `config`."""

@@ -38,6 +38,14 @@ async def person(tx: Tx, agent_id: UUID) -> Person | None:
     return Person(**dict(row)) if row else None
 
 
+async def administrators(tx: Tx) -> list[Person]:
+    """Those who can administer, by address."""
+    rows = await tx.driver.fetch(
+        f"SELECT {_PERSON} FROM agents a WHERE a.role = 'admin' AND a.disabled_at IS NULL ORDER BY a.email"  # noqa: S608
+    )
+    return [Person(**dict(row)) for row in rows]
+
+
 async def set_password(tx: Tx, agent_id: UUID, password_hash: str) -> None:
     await tx.driver.execute("UPDATE agents SET password_hash = $2 WHERE id = $1", agent_id, password_hash)
 

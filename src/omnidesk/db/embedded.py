@@ -25,7 +25,7 @@ from omnidesk.db import embedded_root as root
 from omnidesk.db import embedded_setup as setup
 from omnidesk.db.embedded_root import EmbeddedError, FolderInUse
 
-__all__ = ["EmbeddedError", "EmbeddedPostgres", "FolderInUse"]
+__all__ = ["EmbeddedError", "EmbeddedPostgres", "FolderInUse", "address"]
 
 RETRY_S = 10.0  # a server that refuses to start is tried again, e.g. while an old one is still leaving
 READY_S = 300.0  # the longest recovery after a crash that we wait for
@@ -160,6 +160,19 @@ class EmbeddedPostgres:
                 **root.as_user(user.uid, user),
             )
         return _ready(self._server, layout.data)
+
+
+def address(folder: Path) -> str | None:
+    """The URL of the desk's database in `folder`, for other processes than the one that runs it; it may be away.
+
+    None where no server was ever started.
+    """
+    layout = setup.Layout(folder.expanduser().resolve())
+    socket = setup.configured_socket(layout)
+    if socket is None or not layout.data.exists():
+        return None
+    url = URL.create("postgresql+asyncpg", setup.ROLE, database=setup.ROLE, query={"host": str(socket)})
+    return url.render_as_string(hide_password=False)
 
 
 def _lock(path: Path) -> int:

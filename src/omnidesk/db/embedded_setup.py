@@ -224,6 +224,18 @@ def write_config(layout: Layout, run_folder: Path, options: Mapping[str, str]) -
     _write(layout.ident, [f'desk "{name}" {role}' for role in (ROLE, SUPERUSER)])
 
 
+def configured_socket(layout: Layout) -> Path | None:
+    """The folder of the socket, as the last start chose it."""
+    name = "unix_socket_directories = "
+    try:
+        lines = layout.config.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return None
+    value = next((line.removeprefix(name) for line in lines if line.startswith(name)), "")
+    text = value[1:-1].replace("''", "'").replace("\\\\", "\\").strip('"')
+    return Path(text) if text else None
+
+
 def _write(path: Path, lines: list[str]) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     path.chmod(0o644)  # the folder around it is closed

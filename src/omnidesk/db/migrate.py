@@ -34,6 +34,11 @@ def head() -> str:
     return revision
 
 
+def revisions() -> list[str]:
+    """Every revision that this program knows, oldest first."""
+    return [script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()][::-1]
+
+
 def _engine(url: str) -> AsyncEngine:
     return create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), poolclass=pool.NullPool)
 

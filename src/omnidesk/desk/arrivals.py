@@ -4,14 +4,29 @@ from uuid import UUID
 
 import structlog
 
-from omnidesk.db import arrivals
+from omnidesk.db import arrivals, checks
 from omnidesk.db.arrivals import Journal
 from omnidesk.db.session import Database
+from omnidesk.desk.accept import unpack
+from omnidesk.desk.vault import Vault
 from omnidesk.domain import ids
 from omnidesk.domain.errors import NotFound, Refused
+from omnidesk.domain.messages import Arrival
 from omnidesk.domain.people import Actor
 
 log = structlog.get_logger(__name__)
+
+
+async def opened(db: Database, vault: Vault, arrival_id: UUID) -> tuple[Journal, Arrival | None]:
+    """An arrival with what came, for an operator's eyes; None when its body is gone.
+
+    Raises NotFound, CannotDecrypt.
+    """
+    async with db.connection() as tx:
+        journal, sealed = await arrivals.read(tx, arrival_id), await checks.body(tx, arrival_id)
+    if journal is None:
+        raise NotFound("There is no such arrival.")
+    return journal, unpack(vault.decrypt(sealed, "arrival")) if sealed else None
 
 
 async def retry(db: Database, arrival_id: UUID, actor: Actor) -> Journal:

@@ -66,6 +66,11 @@ class Submission:
             await _data(client, mail.content, self._server.data_timeout_s)
         return Sent(rejected=refused)
 
+    async def check(self) -> None:
+        """Connect and sign in. Raises NeedsReauth, SendDeferred."""
+        async with self._room, self._connection():
+            pass
+
     async def close(self) -> None:
         """Close what is kept open."""
         for timer in self._timers:
