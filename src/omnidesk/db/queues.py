@@ -117,6 +117,10 @@ async def name_taken(tx: Tx, name: str, except_id: UUID | None = None) -> bool:
     return bool(found)
 
 
+async def names(tx: Tx) -> dict[str, UUID]:
+    return {row["name"]: row["id"] for row in await tx.driver.fetch("SELECT id, name FROM queues")}
+
+
 async def has_calendar(tx: Tx, calendar_id: UUID) -> bool:
     return bool(await tx.driver.fetchval("SELECT true FROM calendars WHERE id = $1", calendar_id))
 

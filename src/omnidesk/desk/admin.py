@@ -10,9 +10,11 @@ from omnidesk.db import access, agents, events, queues
 from omnidesk.db.agents import Agent
 from omnidesk.db.queues import Queue
 from omnidesk.db.session import Database, Tx
+from omnidesk.desk.snapshot import steps
 from omnidesk.domain.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Refused, Stale
 from omnidesk.domain.events import Event, EventType
 from omnidesk.domain.people import Actor, Role
+from omnidesk.routing import expressions
 
 
 def _check_version(current: int, expected: int | None) -> None:
@@ -236,10 +238,33 @@ async def update_queue(
     return made
 
 
+STEP_FIELDS = frozenset({"for", "after", "agent", "keep", "overflow"})
+
+
+def _rule_problems(queue: Queue) -> list[FieldError]:
+    """A rule that cannot be read would stop the intake of every message."""
+    try:
+        expressions.parse_optional(queue.match)
+    except expressions.RuleError as error:
+        return [FieldError(pointer="/match", code="bad_rule", message=error.message)]
+    return []
+
+
+def _step_problems(queue: Queue, names: Mapping[str, UUID]) -> list[FieldError]:
+    for at, step in enumerate(queue.steps):
+        try:
+            if set(step) - STEP_FIELDS:
+                raise ValueError(f"a step has {', '.join(sorted(STEP_FIELDS))}")
+            steps([step], names)
+        except (ValueError, TypeError, AttributeError) as error:
+            return [FieldError(pointer=f"/steps/{at}", code="bad_format", message=str(error))]
+    return []
+
+
 async def _check_queue(tx: Tx, queue: Queue) -> None:
     if await queues.name_taken(tx, queue.name, queue.id):
         raise Conflict("There is a queue of this name already.", code="name_taken")
-    problems = []
+    problems = [*_rule_problems(queue), *_step_problems(queue, await queues.names(tx))]
     if not await queues.has_calendar(tx, queue.calendar_id):
         problems.append(FieldError(pointer="/calendar_id", code="unknown", message="There is no such calendar."))
     for unknown in await agents.unknown(tx, queue.agent_ids):
