@@ -199,6 +199,7 @@ class LastMessage:
     id: UUID
     direction: str
     author: str
+    automatic: bool
     text: str  # its beginning
     at: datetime
 
@@ -207,12 +208,12 @@ async def last_messages(tx: Tx, ticket_ids: Sequence[UUID]) -> dict[UUID, LastMe
     """The newest message of each ticket that is no note, its first 200 characters."""
     rows = await tx.driver.fetch(
         """
-        SELECT k.ticket_id, m.id, m.direction, m.author, left(m.text, 200) AS text, m.at
+        SELECT k.ticket_id, m.id, m.direction, m.author, m.automatic, left(m.text, 200) AS text, m.at
           FROM unnest($1::uuid[]) AS k (ticket_id)
          CROSS JOIN LATERAL (
                SELECT last.* FROM conversations c
                 CROSS JOIN LATERAL (
-                      SELECT id, direction, author, text, at FROM messages
+                      SELECT id, direction, author, automatic, text, at FROM messages
                        WHERE conversation_id = c.id ORDER BY at DESC, id DESC LIMIT 1
                 ) AS last
                 WHERE c.ticket_id = k.ticket_id ORDER BY last.at DESC, last.id DESC LIMIT 1

@@ -106,7 +106,7 @@ async def _messages(tx: Tx, ticket_id: UUID, after: Position | None, descending:
     mode, at, last = _bound(after, 0, descending)
     rows = await tx.driver.fetch(
         f"""
-        WITH some AS (
+        WITH wanted AS (
             (SELECT id, at FROM messages
               WHERE conversation_id IN (SELECT id FROM conversations WHERE ticket_id = $1)
                 AND {_where(mode, descending)}
@@ -115,7 +115,7 @@ async def _messages(tx: Tx, ticket_id: UUID, after: Position | None, descending:
             (SELECT id, at FROM messages WHERE ticket_id = $1 AND {_where(mode, descending)}
               ORDER BY {_by(descending)} LIMIT $4)
         )
-        {_MESSAGE} WHERE m.id IN (SELECT id FROM some) ORDER BY {_by(descending, "m.")} LIMIT $4
+        {_MESSAGE} WHERE m.id IN (SELECT id FROM wanted) ORDER BY {_by(descending, "m.")} LIMIT $4
         """,  # noqa: S608 - our own words
         ticket_id,
         at,
