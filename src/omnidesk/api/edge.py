@@ -63,8 +63,7 @@ class Edge:
                 if answer.status:
                     errors.report(error)
                     raise RuntimeError("the answer was cut short") from None  # its text would reach the server's log
-                if not isinstance(error, HTTPException):
-                    errors.report(error)
+                errors.report(error)
                 await errors.answer(Request(scope), error)(scope, receive, answer)
             finally:
                 self._finish(scope, answer.status or 499, time.perf_counter() - began)

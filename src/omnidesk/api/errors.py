@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import asyncpg
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from starlette.exceptions import HTTPException
 
 from omnidesk.api import texts
-from omnidesk.db.session import is_away
+from omnidesk.db.session import is_away, root_cause
 from omnidesk.desk.files import TooLarge
 from omnidesk.desk.loops import trace
 from omnidesk.domain.errors import (
@@ -95,6 +96,9 @@ def problem_of(error: BaseException) -> Problem:
         return _of_validation(error)
     if isinstance(error, HTTPException):
         return _of_http(error)
+    cause = root_cause(error)
+    if isinstance(cause, asyncpg.UniqueViolationError | asyncpg.ForeignKeyViolationError):
+        return _of_constraint(cause)
     if is_away(error):
         return Problem(
             status=503,
@@ -105,6 +109,20 @@ def problem_of(error: BaseException) -> Problem:
     return Problem(
         status=500, code="internal", message="Something broke here. Quote the request_id when it happens again."
     )
+
+
+_TAKEN = {
+    "uq_agents_email": ("email_taken", "There is an agent with this address already."),
+    "uq_queues_name": ("name_taken", "There is a queue of this name already."),
+    "uq_inboxes_channel_realm": ("account_taken", "This account is already connected to another inbox."),
+}
+
+
+def _of_constraint(error: asyncpg.PostgresError) -> Problem:
+    """Two were at it at the same moment: the rule that both had checked is kept by the database."""
+    known = _TAKEN.get(str(getattr(error, "constraint_name", "")))
+    code, message = known or ("conflict", "Somebody was faster. Look again, then try again.")
+    return Problem(status=409, code=code, message=message)
 
 
 def _of_desk(error: DeskError) -> Problem:
@@ -224,6 +242,8 @@ def answer(request: Request, error: BaseException) -> Response:
 
 def report(error: BaseException) -> None:
     """Log what nobody expected, by its class and place: its text may carry data of customers."""
+    if problem_of(error).status < 500:
+        return
     if is_away(error):
         log.warning("database.away", **trace(error))
     else:

@@ -69,6 +69,7 @@ class LastMessageOut(Shown):
     id: MessageId
     direction: str
     author: str
+    automatic: bool = Field(description="Written by the desk itself, or by a robot")
     text: str = Field(description="Its beginning")
     at: datetime
 

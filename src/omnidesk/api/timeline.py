@@ -127,7 +127,7 @@ async def _dressed(tx: Tx, entries: Sequence[rows.Message | Happened]) -> list[M
     """With the files and deliveries of the messages, two statements for the page."""
     message_ids = [entry.id for entry in entries if isinstance(entry, rows.Message)]
     files = await rows.attachments(tx, message_ids)
-    sent: dict[UUID, list[Mapping[str, Any]]] = Field(default_factory=dict)
+    sent: dict[UUID, list[Mapping[str, Any]]] = {}
     for delivery in await deliveries.of_messages(tx, message_ids):
         sent.setdefault(delivery["message_id"], []).append(delivery)
     return [
