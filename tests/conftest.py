@@ -43,11 +43,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def _with_database(url: str, name: str) -> str:
-    return make_url(url).set(database=name).render_as_string(hide_password=False)
+    return make_url(url).set(drivername="postgresql", database=name).render_as_string(hide_password=False)
 
 
 async def _admin(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(_with_database(url, "postgres").replace("+asyncpg", ""))
+    connection = await asyncpg.connect(_with_database(url, "postgres"))
     try:
         await connection.execute(statement)
     finally:
