@@ -189,7 +189,7 @@ async def load(tx: Tx, delivery_id: UUID) -> Loaded | None:
         files=await _files(tx, row["message_id"]),
         references=await _references(tx, row["conversation_id"], row["message_id"]),
         answers=answered[0],
-        quoted="" if values["automatic"] else answered[1],
+        quoted=answered[1],
     )
 
 

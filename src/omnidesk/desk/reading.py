@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -44,7 +43,7 @@ class Reader:
         self, channels: Channels, vault: Vault, files: FileStore, *, zone: str = "UTC", sandbox: Sandbox | None = None
     ) -> None:
         self._channels, self._vault, self._files = channels, vault, files
-        self._zone = ZoneInfo(zone)
+        self._zone = zone
         self._sandbox = sandbox or Sandbox()
 
     async def read(self, batch: Sequence[Waiting], *, now: datetime) -> list[Read]:
@@ -160,7 +159,7 @@ class Reader:
         self._sandbox.close()
 
 
-def _masked(item: Inbound, now: datetime, zone: ZoneInfo) -> tuple[Inbound, Extras]:
+def _masked(item: Inbound, now: datetime, zone: str) -> tuple[Inbound, Extras]:
     """The message without the secrets in it, and what its words tell: language, urgency, facts."""
     said, subject, quoted = redaction.mask_parts(
         text.clean(item.text)[:MAX_TEXT], text.clean(item.subject)[:1000], text.clean(item.quoted)[:MAX_TEXT]
