@@ -192,6 +192,22 @@ async def test_an_inbox_is_paused_and_resumed(desk: Desk) -> None:
     problem(await foreign.post(f"{url}/pause", headers=ANY), 404, "not_found")
 
 
+async def test_an_account_that_does_not_answer_is_told(desk: Desk) -> None:
+    admin = await desk.key()
+    config = {"address": "support@acme.example", "smtp_host": "127.0.0.1", "smtp_port": 1, "smtp_security": "none"}
+    schema = {one["name"]: one for one in (await admin.get("/v1/channels")).json()["data"]}["email"]["config_schema"]
+    known = {name: value for name, value in config.items() if name in schema["properties"]}
+    made = await admin.post("/v1/inboxes", json={"channel": "email", "name": "Mail", "config": known})
+    assert made.status_code == 201, (made.text, list(schema["properties"]))
+
+    tried = await admin.post(made.headers["location"] + "/test")
+
+    assert tried.status_code == 200, tried.text
+    assert not tried.json()["ok"]
+    assert tried.json()["error"]
+    problem(await admin.post(f"/v1/inboxes/{await desk.inbox()}/test"), 422, "cannot_be_tried")
+
+
 async def test_a_form_can_be_drawn_from_the_channel(desk: Desk) -> None:
     admin = await desk.key("inboxes:read")
     channels = {one["name"]: one for one in (await admin.get("/v1/channels")).json()["data"]}

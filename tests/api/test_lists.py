@@ -85,6 +85,10 @@ async def test_filters_find_what_they_name(desk: Desk) -> None:
     assert await found("requester=MARIA@customer.example") == {loud}
     assert await found(f"number={number}") == {loud}
     assert await found(f"number={number[:6]}") == {loud}
+    assert await found("number=" + str(int(number[:6]) + 1)) == set()
+    async with desk.db.connection() as tx:
+        await tx.driver.execute("UPDATE tickets SET number = '999912345' WHERE id = $1", ids.decode("ticket", loud))
+    assert await found("number=9999") == {loud}
     assert await found("attention=true") == set()
     assert await found("created_after=2999-01-01T00:00:00Z") == set()
     assert await found("created_before=2999-01-01T00:00:00%2B03:00") == {mine, loud}

@@ -1,5 +1,6 @@
 """Channels and inboxes: forms drawn from the channel's schema, health per direction, pause and resume."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -26,6 +27,7 @@ from omnidesk.api.deps import (
     given,
     new_id,
 )
+from omnidesk.api.idempotency import unaffected
 from omnidesk.api.paging import Page, PageInfo
 from omnidesk.api.route import router
 from omnidesk.channels import base
@@ -35,10 +37,12 @@ from omnidesk.db.inboxes import Inbox
 from omnidesk.desk import inboxes
 from omnidesk.desk.inboxes import Wish
 from omnidesk.domain import ids
-from omnidesk.domain.errors import FieldError, Invalid, NotFound
+from omnidesk.domain.errors import FieldError, Invalid, NotFound, Refused
 from omnidesk.domain.people import Actor
 
 routes = router("inboxes")
+
+TRY_S = 20.0
 
 Config = Annotated[
     dict[str, Any],
@@ -228,6 +232,33 @@ async def patch_inbox(
     """A merge patch, also of `config`. New settings give a direction that was refused a new try."""
     await _known_queue(db, body.queue_id)
     return await _update(inbox_id, Wish(**given(body)), response, actor, db, parts, version, now)
+
+
+class TestOut(Shown):
+    ok: bool
+    needs_reauth: bool = Field(description="The account refuses the credentials")
+    error: str | None = Field(description="What the platform said, in words for an operator")
+
+
+@routes.post("/inboxes/{inbox_id}/test", summary="Try an inbox's account")
+@unaffected
+async def try_inbox(inbox_id: InboxId, actor: WritesInboxes, db: Db, parts: Home) -> TestOut:
+    """Signs in wherever the inbox does, and leaves. Refused with `cannot_be_tried` where a channel has no such way."""
+    await _read(db, inbox_id, actor)
+    await parts.channels.refresh()  # as it is stored now
+    opened = await parts.channels.get(inbox_id)
+    if not isinstance(opened.channel, base.Checked):
+        raise Refused("This channel cannot be tried.", code="cannot_be_tried")
+    try:
+        async with asyncio.timeout(TRY_S):
+            await opened.channel.check()
+    except base.NeedsReauth as error:
+        return TestOut(ok=False, needs_reauth=True, error=str(error))
+    except base.ChannelError as error:
+        return TestOut(ok=False, needs_reauth=False, error=str(error))
+    except TimeoutError:
+        return TestOut(ok=False, needs_reauth=False, error="no answer in time")
+    return TestOut(ok=True, needs_reauth=False, error=None)
 
 
 @routes.post("/inboxes/{inbox_id}/pause", summary="Pause an inbox")

@@ -104,8 +104,7 @@ def _conditions(wanted: Filter, actor: Actor) -> list[ColumnElement[bool]]:
     if wanted.category is not None:
         found.append(t.category == wanted.category)
     if wanted.number is not None:
-        end = wanted.number + ":"  # the character after "9": a range serves the beginning of a number, too
-        found.append(and_(t.number.collate("C") >= wanted.number, t.number.collate("C") < end))
+        found.append(_begins(wanted.number))
     if wanted.contact_id or wanted.requester:
         found.append(t.requester_id.in_(_identities(wanted)))
     for column, least in ((t.created_at, wanted.created_after), (t.updated_at, wanted.updated_after)):
@@ -116,6 +115,12 @@ def _conditions(wanted: Filter, actor: Actor) -> list[ColumnElement[bool]]:
     if wanted.attention is not None:
         found.append(t.attention.is_not(None) if wanted.attention else t.attention.is_(None))
     return found
+
+
+def _begins(digits: str) -> ColumnElement[bool]:
+    """Numbers that begin so, as a range of the unique index: digits are ordered alike in every collation."""
+    head = digits.rstrip("9")
+    return and_(t.number >= digits, t.number < head[:-1] + str(int(head[-1]) + 1)) if head else t.number >= digits
 
 
 def _identities(wanted: Filter) -> Select[tuple[UUID]]:
