@@ -29,6 +29,7 @@ class Intaking:
 
     db: Database
     vault: Vault
+    files: FileStore
     door: Door
     channels: Channels
     reader: Reader
@@ -68,9 +69,10 @@ async def desk(db: Database, tmp_path: Path) -> AsyncIterator[Intaking]:
     async with httpx.AsyncClient() as http:
         channels = Channels(db, vault, http, domain="desk.example", fresh_s=0)
         door = Door(db, vault, wake=lambda: None)
-        reader = Reader(channels, vault, FileStore(tmp_path), zone="Europe/Moscow", sandbox=Sandbox(timeout_s=2))
+        files = FileStore(tmp_path)
+        reader = Reader(channels, vault, files, zone="Europe/Moscow", sandbox=Sandbox(timeout_s=2))
         inbox = await inboxes.create(
             db, channels, vault, "plain", Wish(name="Plain", language="en"), SYSTEM, inbox_id=uuid4()
         )
-        yield Intaking(db, vault, door, channels, reader, Intake(db, door, channels, reader), inbox.id)
+        yield Intaking(db, vault, files, door, channels, reader, Intake(db, door, channels, reader), inbox.id)
         reader.close()

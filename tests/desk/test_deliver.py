@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from sqlalchemy.engine import make_url
 
 from omnidesk.channels.base import BeforeCall, NeedsReauth, SendDeferred, SendRejected, SendUnknown, Tools
 from omnidesk.db import circuits, outbox
@@ -448,8 +449,8 @@ async def test_when_the_database_goes_away_in_a_call_the_answer_is_written_later
     worker = Outgoing(own, desk.channels).deliverer()
     running = asyncio.create_task(worker.run(stop))
     await begun.wait()
-    name = db_url.rpartition("/")[2]
-    admin = await asyncpg.connect(db_url.rpartition("/")[0] + "/postgres")
+    name = make_url(db_url).database
+    admin = await asyncpg.connect(make_url(db_url).set(database="postgres").render_as_string(hide_password=False))
     await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
     await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
     go.set()

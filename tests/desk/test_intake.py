@@ -1,12 +1,16 @@
 import asyncio
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 
 from omnidesk.db import arrivals
-from omnidesk.desk.reading import LARGE
+from omnidesk.db.arrivals import Waiting
+from omnidesk.desk.intake import Intake
+from omnidesk.desk.landing import Read
+from omnidesk.desk.reading import LARGE, Reader
 from omnidesk.domain import numbers
 from tests import plain
 from tests.desk.conftest import Intaking
@@ -207,24 +211,28 @@ async def test_four_workers_with_shared_people_never_deadlock_and_keep_the_order
         assert len(order) == 20
 
 
+class SlowReader(Reader):
+    """Reads when it is told to go on."""
+
+    def __init__(self, desk: Intaking) -> None:
+        super().__init__(desk.channels, desk.vault, desk.files)
+        self.reading, self.go = asyncio.Event(), asyncio.Event()
+
+    async def read(self, batch: Sequence[Waiting], *, now: datetime) -> list[Read]:
+        self.reading.set()
+        await self.go.wait()
+        return await super().read(batch, now=now)
+
+
 async def test_a_worker_that_lost_its_lanes_writes_nothing(desk: Intaking) -> None:
     await desk.comes("ivan", id="m1")
-    reading, go = asyncio.Event(), asyncio.Event()
-    read = desk.reader.read
-
-    async def slowly(*args: object, **more: object) -> object:
-        reading.set()
-        await go.wait()
-        return await read(*args, **more)  # type: ignore[arg-type]
-
-    desk.reader.read = slowly  # type: ignore[method-assign,assignment] - only its pace is changed
-    frozen = asyncio.create_task(desk.intake.once())
-    await reading.wait()
+    reader = SlowReader(desk)
+    frozen = asyncio.create_task(Intake(desk.db, desk.door, desk.channels, reader).once())
+    await reader.reading.wait()
     await desk.rows("UPDATE lanes SET until = '-infinity'")  # its lease lapses while it is frozen
-    desk.reader.read = read  # type: ignore[method-assign]
-    await desk.another().once()
+    await desk.intake.once()
     assert await desk.states() == {"done": 1}
-    go.set()
+    reader.go.set()
     assert await frozen == 0
     assert await desk.value("SELECT count(*) FROM tickets") == 1
 
