@@ -87,7 +87,7 @@ def certificates(folder: Path, name: str = "localhost") -> Certificates:
 class Sink:
     """A mail server that keeps what it gets and misbehaves as told.
 
-    `says` maps a step to the reply: `connect`, `MAIL`, `RCPT`, `RCPT:<address>`, `DATA`, `dot`.
+    `says` maps a step to the reply: `connect`, `MAIL`, `RCPT`, `RCPT:<address>`, `DATA`, `dot`, `RSET`.
     A reply of `drop` closes the connection there, `hang` never answers. `dot` comes after the
     message was kept.
     """
@@ -165,6 +165,9 @@ class _SinkHandler:
         if reply.startswith("250"):
             envelope.rcpt_tos.append(address)
         return reply
+
+    async def handle_RSET(self, server: Any, session: Any, envelope: Any) -> str:
+        return self._sink.reply("RSET") or "250 2.0.0 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         reply = self._sink.reply("dot") or "250 2.0.0 OK"

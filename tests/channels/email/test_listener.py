@@ -281,12 +281,13 @@ async def test_starttls_is_offered_when_there_is_a_certificate(tmp_path: Path) -
 async def test_a_client_that_vanishes_after_the_dot_delivers_once_when_it_comes_again() -> None:
     desk = Desk()
     desk.slow.clear()
-    async with opened(desk) as (_, client):
+    async with opened(desk) as (listener, client):
         await client.begins("support@acme.example")
         assert (await client.says("DATA")).startswith("354")
         client.writer.write(b"Received: from a; 10:00\r\n" + MAIL.replace(b"\r\n.", b"\r\n..") + b".\r\n")
         await until(lambda: desk.deliveries)
         client.writer.transport.abort()
+        await until(lambda: not listener.sessions)
         desk.slow.set()
         await until(lambda: desk.kept)
     async with opened(desk) as (_, again):

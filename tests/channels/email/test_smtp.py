@@ -60,6 +60,15 @@ async def test_mails_share_a_connection_and_a_stale_one_is_replaced_before_mail(
     assert (len(server.mails), server.connections) == (3, 2)
 
 
+async def test_a_kept_connection_that_no_longer_serves_costs_no_mail() -> None:
+    async with sink() as server, submission(server) as pool:
+        await pool.send(MAIL, Calls())
+        server.says = {"RSET": "421 4.4.2 idle for too long"}
+        await pool.send(MAIL, Calls())
+
+    assert (len(server.mails), server.connections) == (2, 2)
+
+
 async def test_an_idle_connection_is_closed_by_us() -> None:
     async with sink() as server:
         pool = Submission(Server(host="127.0.0.1", port=server.port, security="none"), idle_s=0.05)
