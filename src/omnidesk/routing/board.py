@@ -133,7 +133,7 @@ class Board:
         gone = sorted((held for held in self.held.values() if self._is_gone(held)), key=lambda held: held.ticket.id.int)
         for held in gone:
             desk = self.fleet.desks.get(held.agent_id)
-            scene = Scene(self._setting(), (desk.seen(),) if desk else (), held=held)
+            scene = Scene(self._own_setting(held.ticket), (desk.seen(),) if desk else (), held=held)
             self.decisions.append(
                 Decision(
                     kind="returned",
@@ -185,7 +185,7 @@ class Board:
                 away=away,
                 policy_version=self.policy.version,
                 ticket=ticket,
-                scene=Scene(self._setting(), (desk.seen(),) if desk else (), offer=offer),
+                scene=Scene(self._own_setting(ticket), (desk.seen(),) if desk else (), offer=offer),
             )
         )
         self.place(offer.agent_id, ticket, -1)
@@ -223,12 +223,12 @@ class Board:
 
     def _head(self, line: Line) -> _Head | None:
         """Where the line stands among the others; None when it is empty."""
-        head = line.head(self.waiting)
-        if head is None:
+        ticket = line.head(self.waiting)
+        if ticket is None:
             return None
-        age = match.clock(self.queues[line.queue_id.int], self.now) - head[0]
+        age = match.clock(self.queues[line.queue_id.int], self.now) - ticket.waiting_since_ms
         first, second = match.order_key(self.policy, line.weight, line.target, age)
-        return -first, -second, -age, head[1], line
+        return -first, -second, -age, ticket.id.int, line
 
     def look(self, line: Line) -> Setting:
         """Work out who may take from this line, as far as load does not matter."""
@@ -240,7 +240,8 @@ class Board:
         asked = there & ~fleet.bits(line.excluded) if line.excluded else there
         line.left = asked & fleet.bits((line.sticky,)) if line.sticky else asked
         line.version, line.masks = fleet.version, (members, able, there, asked)
-        numbers = [len(fleet.desks), *(mask.bit_count() for mask in (speaking, *line.masks, line.left))]
+        line.count = line.left.bit_count()
+        numbers = [len(fleet.desks), *(mask.bit_count() for mask in (speaking, *line.masks)), line.count]
         pairs = zip(_CAUSES, numbers, numbers[1:], strict=False)
         counts = {cause: before - after for cause, before, after in pairs if before > after}
         line.setting = self._setting(line.ways, counts)
@@ -248,6 +249,9 @@ class Board:
 
     def _setting(self, ways: tuple[match.Way, ...] = (), counts: dict[str, int] | None = None) -> Setting:
         return Setting(self.now, self.policy, tuple([self.queues[way[0].int] for way in ways]), counts or {})
+
+    def _own_setting(self, ticket: Ticket) -> Setting:
+        return self._setting(((ticket.queue_id, ()),) if ticket.queue_id.int in self.queues else ())
 
     def _fitting(self, line: Line) -> int:
         if line.version != self.fleet.version:
@@ -275,7 +279,7 @@ class Board:
             lost_by=lost_by,
             policy_version=self.policy.version,
             ticket=ticket,
-            scene=Scene(self.look(line), shown, line.left.bit_count() - eligible, eligible),
+            scene=Scene(self.look(line), shown, line.count - eligible, eligible),
         )
         self.decisions.append(decision)
         self.fleet.take(winner, line.units, line.primary, line.live)
@@ -287,8 +291,9 @@ class Board:
         """Say why they wait to those of these lines who have not heard it, in order of their ids."""
         told = [decision for line in lines if line.size > 0 for decision in self._told(line)]
         lost = [ticket for ticket in self.lost if self.waiting.get(ticket.id.int) is ticket]
-        scene = Scene(self._setting())
-        told.extend(self._wait(t, "no_queue", scene) for t in lost if t.waiting_reason != "no_queue")
+        scene, version = Scene(self._setting()), self.policy.version
+        unknown = [ticket for ticket in lost if ticket.waiting_reason != "no_queue"]
+        told.extend(Decision("waiting", ticket.id, "no_queue", version, ticket, scene) for ticket in unknown)
         self.lost.clear()
         told.sort(key=lambda decision: decision.ticket_id.int)
         self.decisions.extend(told)
@@ -300,44 +305,25 @@ class Board:
         if not tickets:
             return []
         near = self.fleet.first(mask)
-        scene = Scene(self.look(line), (near.seen(),) if near else (), line.left.bit_count())
+        scene = Scene(self.look(line), (near.seen(),) if near else (), line.count)
         queue = self.queues[line.queue_id.int]
+        near_id, lost_by, version = near.agent.id if near else None, cause if near else "", self.policy.version
+        index, sticky = line.index, line.sticky
         return [
-            self._wait(
-                ticket,
+            Decision(
+                "waiting",
+                ticket.id,
                 reason,
+                version,
+                ticket,
                 scene,
-                step=line.index,
-                near=near.agent.id if near else None,
-                cause=cause if near else "",
-                until_ms=self._until(ticket, queue, line.index) if line.sticky else None,
+                until_ms=self._until(ticket, queue, index) if sticky else None,
+                step=index,
+                loser_id=near_id,
+                lost_by=lost_by,
             )
             for ticket in tickets
         ]
-
-    def _wait(
-        self,
-        ticket: Ticket,
-        reason: str,
-        scene: Scene,
-        *,
-        step: int = 0,
-        near: UUID | None = None,
-        cause: str = "",
-        until_ms: int | None = None,
-    ) -> Decision:
-        return Decision(
-            kind="waiting",
-            ticket_id=ticket.id,
-            reason=reason,
-            until_ms=until_ms,
-            step=step,
-            loser_id=near,
-            lost_by=cause,
-            policy_version=self.policy.version,
-            ticket=ticket,
-            scene=scene,
-        )
 
     def _why(self, line: Line) -> tuple[str, str, int]:
         """The reason, the cause that kept the nearest agents out, and who those are."""

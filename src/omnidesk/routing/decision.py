@@ -1,7 +1,7 @@
 """What the plan says: decisions that carry enough to be explained and made again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
@@ -33,8 +33,7 @@ class Scene(NamedTuple):
     held: Held | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(NamedTuple):
     """What is to be done with one ticket, and why.
 
     assigned  to `agent_id`: best_fit | only_fit | last_agent
@@ -50,16 +49,30 @@ class Decision:
 
     kind: Kind
     ticket_id: UUID
-    agent_id: UUID | None = None
     reason: str
+    policy_version: int
+    ticket: Ticket
+    scene: Scene
+    agent_id: UUID | None = None
     until_ms: int | None = None  # wall clock, if the queue stays open: end of offer, exclusion or sticky step
     away: bool = False
     step: int = 0  # index into the steps of the queue; their number when all are over
     loser_id: UUID | None = None
     lost_by: str = ""
-    policy_version: int
-    ticket: Ticket = field(repr=False, compare=False)
-    scene: Scene = field(repr=False, compare=False)
+
+    @property
+    def said(self) -> tuple[object, ...]:
+        """What was decided, without what it rests on; equal decisions say the same."""
+        return (*self[:4], *self[6:])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Decision) and self.said == other.said
+
+    def __hash__(self) -> int:
+        return hash(self.said)
+
+    def __repr__(self) -> str:
+        return f"Decision{self.said}"
 
     @property
     def rank(self) -> float:
@@ -80,7 +93,7 @@ class Decision:
         The causes in their order: channel, queue, skill, offline, excluded, sticky, full.
         """
         last = {"full": self.scene.full, "eligible": self.scene.eligible}
-        return {**self.scene.setting.counts, **{name: number for name, number in last.items() if number}}
+        return {**self.scene.setting.counts, **{cause: number for cause, number in last.items() if number}}
 
     @property
     def inputs(self) -> dict[str, Any]:

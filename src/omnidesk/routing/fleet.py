@@ -14,7 +14,6 @@ from omnidesk.routing.decision import Seen
 from omnidesk.routing.match import Need, Way
 from omnidesk.routing.values import Agent
 
-CRITERIA = ("live", "overcommit", "band", "skills", "load", "idle", "id")
 BANDS = (0, 1, 2)  # thirds of an agent's capacity
 _ROOM = 1024
 _State = tuple[int, int, int, bool]  # primary, asynchronous, capacity, talks
@@ -48,13 +47,21 @@ class Desk:
         used = self.primary if primary else self.primary + self.asynchronous
         return used + units <= self.agent.units
 
-    def preference(self, units: int, live: bool) -> tuple[float, ...]:
-        """Smallest first; the same order that `pick` finds by bits, named by CRITERIA."""
-        capacity, total = self.agent.units, self.primary + self.asynchronous
-        over = max(0, total + units - capacity)
-        talks = float(live and not self.live)
-        load = total / capacity
-        return (talks, over, _band(total, capacity), self.region, load, *self.idle_key)
+    def worse_by(self, other: "Desk", units: int, live: bool) -> str:
+        """Where this one falls behind the other, by the order in which `pick` looks."""
+        if live and (self.live > 0) != (other.live > 0):
+            return "live"
+        mine, total = self.primary + self.asynchronous, other.primary + other.asynchronous
+        capacity, limit = self.agent.units, other.agent.units
+        if max(0, mine + units - capacity) != max(0, total + units - limit):
+            return "overcommit"
+        if _band(mine, capacity) != _band(total, limit):
+            return "band"
+        if self.region != other.region:
+            return "skills"
+        if mine / capacity != total / limit:
+            return "load"
+        return "id" if self.agent.last_assigned_ms == other.agent.last_assigned_ms else "idle"
 
 
 def _band(total: int, capacity: int) -> int:
@@ -87,7 +94,7 @@ class Fleet:
         regions: dict[int, list[Desk]] = {}
         for desk in self.desks.values():
             regions.setdefault(desk.region, []).append(desk)
-        self.at: list[Desk | None] = []
+        self.at: list[Desk] = []  # by place; a free place shows somebody who left it
         self._regions: dict[int, _Region] = {}
         places: dict[Hashable, list[int]] = {}
         for size in sorted(regions):
@@ -102,7 +109,7 @@ class Fleet:
                     places.setdefault(key, []).append(desk.bit)
                 for key in self._load_keys_of(desk):
                     places.setdefault(key, []).append(desk.bit)
-            self.at.extend([None] * room)
+            self.at.extend(members[-1:] * room)
         self.masks: dict[Hashable, int] = {key: _mask(found, len(self.at)) for key, found in places.items()}
 
     def put(self, agent: Agent, reserved: tuple[int, int, int] = (0, 0, 0)) -> Desk:
@@ -128,7 +135,6 @@ class Fleet:
         self.version += 1
         self._toggle((*desk.keys, *self._load_keys_of(desk)), 1 << desk.bit)
         self._regions[desk.region].drop(desk)
-        self.at[desk.bit] = None
 
     def _insert(self, desk: Desk) -> None:
         for skill in desk.agent.skills:
@@ -185,7 +191,7 @@ class Fleet:
             insort(self._loads[band], load)
         if slack not in self._slacks:
             insort(self._slacks, slack)
-        yield from (("slack", slack), ("band", band), ("load", band, load))
+        yield from (("slack", slack), ("band", band), ("load", load))
         if talks:
             yield "talks"
 
@@ -271,27 +277,20 @@ class Fleet:
     def pick(self, able: int, units: int, primary: bool, live: bool) -> tuple[Desk, Desk | None, str]:
         """The best of these agents, the next best and where that one fell behind."""
         pool = self._narrow(able, units, primary, live)
-        winner = self._desk(pool)
+        winner = self.at[(pool & -pool).bit_length() - 1]
         rest = pool & (pool - 1)
-        if rest:
-            loser = self._desk(rest)
-            same = loser.agent.last_assigned_ms == winner.agent.last_assigned_ms
-            return winner, loser, "id" if same else "idle"
-        rest = able ^ 1 << winner.bit
         if not rest:
-            return winner, None, ""
-        loser = self._desk(self._narrow(rest, units, primary, live))
-        pairs = zip(CRITERIA, winner.preference(units, live), loser.preference(units, live), strict=True)
-        return winner, loser, next(name for name, first, second in pairs if first != second)
-
-    def _desk(self, pool: int) -> Desk:
-        desk = self.first(pool)
-        if desk is None:
-            raise LookupError("a bit without an agent")
-        return desk
+            others = able ^ 1 << winner.bit
+            if not others:
+                return winner, None, ""
+            rest = self._narrow(others, units, primary, live)
+        loser = self.at[(rest & -rest).bit_length() - 1]
+        return winner, loser, loser.worse_by(winner, units, live)
 
     def _narrow(self, pool: int, units: int, primary: bool, live: bool) -> int:
         """Those whom nothing but idleness and id tell apart."""
+        if not pool & (pool - 1):
+            return pool
         get = self.masks.get
         if live:
             pool = pool & get("talks", 0) or pool
@@ -301,11 +300,10 @@ class Fleet:
             if found := pool & get(("band", band), 0):
                 pool = found
                 break
-        region = self._regions[self._desk(pool).region]
-        pool &= region.mask
+        pool &= self._regions[self.at[(pool & -pool).bit_length() - 1].region].mask
         if pool & (pool - 1):
             for load in self._loads[band]:
-                if found := pool & get(("load", band, load), 0):
+                if found := pool & get(("load", load), 0):
                     return found
         return pool
 

@@ -1,6 +1,7 @@
 """Waiting lines: tickets that differ in nothing but how long they wait."""
 
-from heapq import heapify, heappop, heappush
+from bisect import insort
+from operator import attrgetter
 from uuid import UUID
 
 from omnidesk.routing import match
@@ -9,11 +10,11 @@ from omnidesk.routing.values import Policy, Ticket
 
 
 class Line:
-    """Waiting tickets of one kind, oldest first."""
+    """Waiting tickets of one kind. Sorted only when somebody may take from it."""
 
     __slots__ = (
-        "accept_ms", "anchors", "channel", "excluded", "fresh", "heap", "heaped", "index", "key", "left", "live",
-        "masks", "primary", "queue_id", "reason", "setting", "size", "sticky", "target", "tickets", "units",
+        "_fresh", "_sorted", "_tickets", "accept_ms", "anchors", "channel", "count", "excluded", "index", "key",
+        "left", "live", "masks", "primary", "queue_id", "reason", "setting", "size", "sticky", "target", "units",
         "version", "ways", "weight",
     )  # fmt: skip
 
@@ -29,47 +30,53 @@ class Line:
         self.excluded: frozenset[UUID] = frozenset()
         self.sticky: UUID | None = None
         self.anchors: frozenset[int] | None = None  # whoever fits meets one of these needs; None: not indexed
-        self.tickets: list[Ticket] = []  # until the first one is asked for, then `heap`
-        self.heap: list[tuple[int, int, Ticket]] = []
-        self.heaped = False
         self.size = 0  # without those that left from the middle
         self.reason = ""  # what all but the fresh have been told
-        self.fresh: list[Ticket] = []
+        self._tickets: list[Ticket] = []  # oldest last, once sorted
+        self._sorted = False
+        self._fresh: list[Ticket] = []
         self.version = -1  # of the fleet, when the following were worked out
         self.setting: Setting | None = None
         self.masks = (0, 0, 0, 0)  # members, able, there, not excluded
         self.left = 0  # of those, the last agent in a sticky step
+        self.count = 0  # how many these are
 
     def add(self, ticket: Ticket) -> None:
-        if self.heaped:
-            heappush(self.heap, (ticket.waiting_since_ms, ticket.id.int, ticket))
+        if self._sorted:
+            insort(self._tickets, ticket, key=_youth)
         else:
-            self.tickets.append(ticket)
+            self._tickets.append(ticket)
         self.size += 1
         if self.reason:
-            self.fresh.append(ticket)
+            self._fresh.append(ticket)
 
-    def head(self, waiting: dict[int, Ticket]) -> tuple[int, int] | None:
-        """Since when the first one waits, and the number of its id; those not `waiting` any more are dropped."""
-        if not self.heaped:
-            self.heap = [(ticket.waiting_since_ms, ticket.id.int, ticket) for ticket in self.tickets]
-            self.tickets.clear()
-            heapify(self.heap)
-            self.heaped = True
-        heap = self.heap
-        while heap and waiting.get(heap[0][1]) is not heap[0][2]:
-            heappop(heap)
-        return heap[0][:2] if heap else None
+    def head(self, waiting: dict[int, Ticket]) -> Ticket | None:
+        """Who waits longest; those who are not `waiting` any more are dropped."""
+        tickets = self._tickets
+        if not self._sorted:
+            tickets.sort(key=_ID, reverse=True)  # two stable sorts by numbers are faster than one by pairs
+            tickets.sort(key=_SINCE, reverse=True)
+            self._sorted = True
+        while tickets and waiting.get(tickets[-1].id.int) is not tickets[-1]:
+            tickets.pop()
+        return tickets[-1] if tickets else None
 
     def pop(self) -> Ticket:
         """Take the head away, after `head` has named it."""
         self.size -= 1
-        return heappop(self.heap)[2]
+        return self._tickets.pop()
 
     def listeners(self, reason: str) -> list[Ticket]:
         """Who is still to be told this reason, perhaps with some who left; from now on all know it."""
-        fresh, self.fresh = self.fresh, []
+        fresh, self._fresh = self._fresh, []
         if reason == self.reason:
             return fresh
         self.reason = reason
-        return [entry[2] for entry in self.heap] if self.heaped else self.tickets
+        return self._tickets
+
+
+_ID, _SINCE = attrgetter("id.int"), attrgetter("waiting_since_ms")
+
+
+def _youth(ticket: Ticket) -> tuple[int, int]:
+    return -ticket.waiting_since_ms, -ticket.id.int
