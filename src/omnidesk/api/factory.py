@@ -12,6 +12,7 @@ from omnidesk.api import (
     errors,
     events,
     health,
+    hooks,
     inboxes,
     keys,
     openapi,
@@ -63,12 +64,14 @@ def create_api(parts: Parts) -> FastAPI:
     app.state.cursors = Cursors(parts.vault.derived("cursors"))
     app.state.figures = figures = Figures(parts.db, version=parts.settings.version)
     errors.install(app)
+    app.router.routes.extend(hooks.routes)
     for routes in ROUTERS:
         app.router.routes.extend(routes.routes)
-    limits = {"/v1/attachments": parts.settings.max_upload + UPLOAD_OVERHEAD, **parts.settings.body_limits}
+    upload = parts.settings.max_upload + UPLOAD_OVERHEAD
+    limits = {"/v1/attachments": upload, "/v1/inboxes/": 2 * upload, "/hooks/": 2 * upload}
     app.add_middleware(
         Edge,
-        limits=limits,
+        limits={**limits, **parts.settings.body_limits},
         default_limit=parts.settings.max_body,
         measure=figures.measure,
         https=parts.settings.https,

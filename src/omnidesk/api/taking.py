@@ -117,7 +117,11 @@ async def create_ticket(body: TicketIn, request: Request, actor: WritesTickets, 
 async def create_message(
     inbox_id: InboxId, body: MessageIn, request: Request, actor: WritesTickets, db: Db, parts: Home
 ) -> Response:
-    """Like `POST /v1/tickets`, for a named inbox whose channel takes messages over the API."""
+    """Like `POST /v1/tickets`, for a named inbox whose channel takes messages over the API.
+
+    Instead of a key, a request may be signed with the inbox's secret (headers `webhook-id`, `webhook-timestamp`,
+    `webhook-signature`, as Standard Webhooks says). It is then stored and answered with 202 at once.
+    """
     return await _take(request, await _inbox(db, inbox_id, actor), body, actor, db, parts)
 
 
