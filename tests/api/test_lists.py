@@ -180,6 +180,34 @@ async def test_the_timeline_is_one_order_of_messages_notes_and_events(desk: Desk
     assert back == whole[::-1]
 
 
+async def test_what_happened_in_one_moment_has_one_order_too(desk: Desk) -> None:
+    reader = await desk.key("tickets:read")
+    at = desk.now()
+    ticket = await desk.ticket("first", created_at=at)
+    async with desk.db.connection() as tx:
+        conversation = await tx.driver.fetchval("SELECT id FROM conversations")
+        for n in range(3):
+            await tx.driver.execute(
+                "INSERT INTO events (type, ticket_id, at) VALUES ('ticket.updated', $1, $2)",
+                ids.decode("ticket", ticket),
+                at,
+            )
+            await tx.driver.execute(
+                "INSERT INTO messages (id, conversation_id, direction, author, text, at)"
+                " VALUES ($1, $2, 'in', 'requester', $3, $4)",
+                desk.new_id(),
+                conversation,
+                f"message {n}",
+                at,
+            )
+    url = f"/v1/tickets/{ticket}/timeline"
+    whole = (await reader.get(f"{url}?limit=200")).json()["data"]
+    assert len(whole) == 7
+    for size in (1, 2, 3, 5):
+        assert await steps(reader, f"{url}?limit={size}") == whole
+        assert await steps(reader, f"{url}?limit={size}&sort=-at") == whole[::-1]
+
+
 async def steps(client: httpx.AsyncClient, url: str) -> list[object]:
     found: list[object] = []
     while url:

@@ -1,6 +1,7 @@
 """Coming in: keys and their scopes, passwords, sessions, one-time links; what other sites cannot do."""
 
 import asyncio
+import zlib
 from datetime import timedelta
 
 from omnidesk.desk import access
@@ -33,6 +34,19 @@ async def test_wrong_expired_and_revoked_keys_are_refused_alike(desk: Desk) -> N
 
     desk.later(hours=2)
     problem(await program.get("/v1/queues"), 401, "unauthenticated")
+
+
+async def test_a_forged_key_with_a_known_name_and_a_right_checksum_is_refused(desk: Desk) -> None:
+    secret = await desk.secret("queues:read")
+    _, other = access.new_secret()
+    body = "_".join([*secret.split("_")[:3], other.split("_")[3]])[:-6]
+    forged = body + access._base62(zlib.crc32(body.encode()), 6)
+    assert access.public_part(forged) == access.public_part(secret)
+
+    stranger = await desk.client(authorization=f"Bearer {forged}")
+    problem(await stranger.get("/v1/queues"), 401, "unauthenticated")
+    assert (await (await desk.client(authorization=f"Bearer {secret}")).get("/v1/queues")).status_code == 200
+    problem(await stranger.get("/v1/queues"), 401, "unauthenticated")
 
 
 async def test_a_key_in_the_query_string_is_no_key(desk: Desk) -> None:

@@ -10,11 +10,8 @@ import zlib
 from fastapi import Request, Response
 
 from omnidesk.api.errors import Malformed, NeedsVersion
-from omnidesk.domain.errors import Stale
 
 _ONE = re.compile(r'(?:W/)?"(\d{1,18})(?:-[0-9a-f]{1,16})?"')
-ANY = None
-"""If-Match: * - whatever the version is."""
 
 
 def of(version: int, shown: bytes | None = None) -> str:
@@ -30,7 +27,7 @@ def wanted(request: Request) -> int | None:
     if given is None:
         raise NeedsVersion
     if given.strip() == "*":
-        return ANY
+        return None
     versions = []
     for item in given.split(","):
         found = _ONE.fullmatch(item.strip())
@@ -38,12 +35,6 @@ def wanted(request: Request) -> int | None:
             raise Malformed("If-Match does not name a version of this resource.", code="bad_if_match")
         versions.append(int(found[1]))
     return max(versions)
-
-
-def require(current: int, expected: int | None) -> None:
-    """Raises Stale (412, with the current ETag) when another version was meant."""
-    if expected is not None and expected != current:
-        raise Stale("The resource has changed since; its ETag is the current version.", details={"version": current})
 
 
 def unchanged(request: Request, etag: str) -> bool:

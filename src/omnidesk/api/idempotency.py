@@ -33,12 +33,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 _beside = asyncio.Semaphore(4)  # each holds a connection while its effect needs others
 
 
-def joins(endpoint: F) -> F:
-    """Marks an endpoint (the default): its effect joins the transaction of the key."""
-    endpoint.__dict__["idempotency"] = "joined"
-    return endpoint
-
-
 def beside(endpoint: F) -> F:
     """Marks an endpoint whose effect commits by itself and is deduplicated by `effect_key`."""
     endpoint.__dict__["idempotency"] = "beside"

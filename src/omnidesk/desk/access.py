@@ -10,7 +10,7 @@ import hmac
 import secrets
 import time
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -188,6 +188,16 @@ async def make_link(db: Database, agent_id: UUID | None, *, now: datetime) -> st
                 raise NotFound("There is no such agent.")
         await access.add_link(tx, _digest(token), agent_id, now=now, expires_at=now + LINK_LIFE)
     return token
+
+
+async def look_at_link(db: Database, token: str, *, now: datetime) -> Person | None:
+    """Whom a link signs in, None for the first administrator; it stays unused. Raises Unauthenticated (`link_used`)."""
+    async with db.connection() as tx:
+        link = await access.link(tx, _digest(token), now)
+        person = await access.person(tx, link.agent_id) if link and link.agent_id else None
+    if link is None or (link.agent_id and (person is None or person.disabled_at)):
+        raise Unauthenticated("This link was used already or is over.", code="link_used")
+    return person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -439,11 +449,6 @@ def _narrowed(one: frozenset[UUID], other: frozenset[UUID]) -> frozenset[UUID]:
     if not one or not other:
         return one or other
     return one & other or frozenset({NOWHERE})
-
-
-def known_scopes(scopes: Iterable[str]) -> list[str]:
-    """Those that do not exist."""
-    return sorted(set(scopes) - set(SCOPES))
 
 
 def type_id(key: Key) -> str:
