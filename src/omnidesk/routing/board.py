@@ -23,11 +23,13 @@ _Head = tuple[float, float, int, int, Line]
 class Board:
     """State of one plan; the planner keeps one alive."""
 
-    def __init__(self, snapshot: Snapshot, policy: Policy, *, room: bool = False) -> None:
+    def __init__(self, snapshot: Snapshot, policy: Policy, *, keep: bool = False) -> None:
+        self._keeps = keep
         self.now, self.policy = snapshot.now_ms, policy
         self.queues = {queue.id.int: queue for queue in snapshot.queues}
-        self.fleet = Fleet(snapshot.agents, room=room)
+        self.fleet = Fleet(snapshot.agents, room=keep)
         self.waiting: dict[int, Ticket] = {}  # by the number of the id
+        self.heard: dict[int, str] = {}  # the reason a ticket was told since it came
         self.lines: dict[tuple[object, ...], Line] = {}
         self.lost: list[Ticket] = []  # their queue is not known, and they have not been told so
         self.offers: dict[UUID, tuple[Offer, Ticket]] = {}
@@ -114,6 +116,16 @@ class Board:
             self.fleet.know_units(line.units)
         return line
 
+    def forget_ways(self) -> None:
+        """The queues are not what they were."""
+        self._ways.clear()
+        self._by_facts.clear()
+
+    def tidy(self) -> None:
+        """Forget lines that are gone and facts of tickets that were; they are worked out again when asked for."""
+        if len(self._by_facts) > 10_000 + 4 * len(self.lines):
+            self.forget_ways()
+
     # --- offers, and work of those who left --------------------------------------------------------
 
     def reserve(self, offer: Offer, ticket: Ticket) -> None:
@@ -130,7 +142,7 @@ class Board:
 
     def take_back(self) -> list[Ticket]:
         """Tickets on the desks of agents who are gone for longer than the grace, unless it is an answered talk."""
-        gone = sorted((held for held in self.held.values() if self._is_gone(held)), key=lambda held: held.ticket.id.int)
+        gone = sorted((held for held in self.held.values() if self.is_gone(held)), key=lambda held: held.ticket.id.int)
         for held in gone:
             desk = self.fleet.desks.get(held.agent_id)
             scene = Scene(self._own_setting(held.ticket), (desk.seen(),) if desk else (), held=held)
@@ -148,7 +160,7 @@ class Board:
             del self.held[held.ticket.id]
         return [replace(held.ticket, waiting_reason="") for held in gone]
 
-    def _is_gone(self, held: Held) -> bool:
+    def is_gone(self, held: Held) -> bool:
         if held.answered and match.is_primary(self.policy, held.ticket):
             return False
         desk = self.fleet.desks.get(held.agent_id)
@@ -290,9 +302,8 @@ class Board:
     def tell(self, lines: Iterable[Line]) -> None:
         """Say why they wait to those of these lines who have not heard it, in order of their ids."""
         told = [decision for line in lines if line.size > 0 for decision in self._told(line)]
-        lost = [ticket for ticket in self.lost if self.waiting.get(ticket.id.int) is ticket]
         scene, version = Scene(self._setting()), self.policy.version
-        unknown = [ticket for ticket in lost if ticket.waiting_reason != "no_queue"]
+        unknown = self._unheard(self.lost, "no_queue")
         told.extend(Decision("waiting", ticket.id, "no_queue", version, ticket, scene) for ticket in unknown)
         self.lost.clear()
         told.sort(key=lambda decision: decision.ticket_id.int)
@@ -300,8 +311,7 @@ class Board:
 
     def _told(self, line: Line) -> list[Decision]:
         reason, cause, mask = self._why(line)
-        get = self.waiting.get
-        tickets = [t for t in line.listeners(reason) if t.waiting_reason != reason and get(t.id.int) is t]
+        tickets = self._unheard(line.listeners(reason), reason)
         if not tickets:
             return []
         near = self.fleet.first(mask)
@@ -324,6 +334,21 @@ class Board:
             )
             for ticket in tickets
         ]
+
+    def _unheard(self, tickets: list[Ticket], reason: str) -> list[Ticket]:
+        """Those who still wait and were told something else last, as they were told; now they know."""
+        get = self.waiting.get
+        if not self._keeps:
+            return [ticket for ticket in tickets if ticket.waiting_reason != reason and get(ticket.id.int) is ticket]
+        here = [self.as_told(ticket) for ticket in tickets if get(ticket.id.int) is ticket]
+        unheard = [ticket for ticket in here if ticket.waiting_reason != reason]
+        self.heard.update((ticket.id.int, reason) for ticket in unheard)
+        return unheard
+
+    def as_told(self, ticket: Ticket) -> Ticket:
+        """The ticket with the reason that it was told last."""
+        reason = self.heard.get(ticket.id.int, ticket.waiting_reason)
+        return ticket if reason == ticket.waiting_reason else replace(ticket, waiting_reason=reason)
 
     def _why(self, line: Line) -> tuple[str, str, int]:
         """The reason, the cause that kept the nearest agents out, and who those are."""

@@ -66,6 +66,12 @@ class Line:
         self.size -= 1
         return self._tickets.pop()
 
+    def leave(self, waiting: dict[int, Ticket]) -> None:
+        """Somebody who is not `waiting` any more left from the middle; swept out when they are many."""
+        self.size -= 1
+        if len(self._tickets) > 2 * self.size + 64:
+            self._tickets = [ticket for ticket in self._tickets if waiting.get(ticket.id.int) is ticket]
+
     def listeners(self, reason: str) -> list[Ticket]:
         """Who is still to be told this reason, perhaps with some who left; from now on all know it."""
         fresh, self._fresh = self._fresh, []
