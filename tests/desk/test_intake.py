@@ -1,5 +1,6 @@
 import asyncio
 import json
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -8,11 +9,13 @@ import pytest
 
 from omnidesk.db import arrivals
 from omnidesk.db.arrivals import Waiting
+from omnidesk.db.session import Database, is_away
 from omnidesk.desk.intake import Intake
 from omnidesk.desk.landing import Read
 from omnidesk.desk.reading import LARGE, Reader
 from omnidesk.domain import numbers
 from tests import plain
+from tests.conftest import SERVER
 from tests.desk.conftest import Intaking
 
 
@@ -280,3 +283,40 @@ async def test_a_large_body_that_kills_or_hangs_its_reader_is_parked(desk: Intak
         ("failed", error),
         ("done", None),
     ]
+
+
+async def test_one_that_cannot_be_written_is_parked_and_delays_nobody(desk: Intaking) -> None:
+    """The database itself refuses its row, however often it is tried."""
+    await desk.rows("ALTER TABLE messages ADD CONSTRAINT cursed CHECK (text <> 'cursed')")
+    for n in range(6):
+        await desk.comes(f"p{n}", "cursed" if n == 3 else "fine", id=f"m{n}")
+    stop = asyncio.Event()
+    running = asyncio.create_task(desk.intake.run(stop))
+    async with asyncio.timeout(20):
+        while (await desk.states()).get("new"):
+            await asyncio.sleep(0.02)
+    stop.set()
+    await running
+    assert await desk.states() == {"done": 5, "failed": 1}
+    assert await desk.value("SELECT count(*) FROM lanes WHERE until > now()") == 0
+
+
+async def test_a_database_that_was_away_counts_no_attempts_and_frees_the_lanes(desk: Intaking) -> None:
+    await desk.comes("ivan", id="m1")
+    reader = SlowReader(desk)
+    intake = Intake(desk.db, desk.door, desk.channels, reader)
+    working = asyncio.create_task(intake.once())
+    await reader.reading.wait()
+    admin = Database(os.environ[SERVER])
+    name = await desk.value("SELECT current_database()")
+    async with admin.connection() as tx:
+        await tx.driver.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        await tx.driver.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+        reader.go.set()
+        with pytest.raises(Exception) as caught:
+            await working
+        assert is_away(caught.value)
+        await tx.driver.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    await admin.close()
+    assert await intake.once() == 1, "its own lanes are free again at once"
+    assert await desk.value("SELECT attempts FROM arrivals") == 1

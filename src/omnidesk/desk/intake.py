@@ -59,6 +59,15 @@ class Landed:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    """Lanes to free; being stopped, or a database that was away, is no attempt of the `uncounted`."""
+
+    holder: UUID
+    lanes: Sequence[Lane]
+    uncounted: Sequence[UUID]
+
+
 class Intake:
     """Turns arrivals into tickets; any number may run, in any number of processes."""
 
@@ -66,7 +75,7 @@ class Intake:
         self._db, self._door, self._channels, self._reader = db, door, channels, reader
         self._setup: Setup | None = None
         self._setup_at = float("-inf")
-        self.batches = 0
+        self._owed: list[_Owed] = []
 
     async def run(self, stop: asyncio.Event, listener: Listener | None = None, *, flights: int = 2) -> None:
         """Work until `stop`, with some batches in flight at once: one reads while the other writes."""
@@ -74,24 +83,34 @@ class Intake:
         await asyncio.gather(*loop)
 
     async def _some(self) -> bool:
-        return await self.once() > 0
+        try:
+            return await self.once() > 0
+        except Exception as error:
+            if is_away(error):
+                raise
+            log.error("intake.batch_failed", **loops.trace(error))  # its attempts count: it is tried in halves now
+            return True
 
     async def once(self, *, only_lane: int | None = None) -> int:
         """One batch; how many arrivals got their verdict."""
-        holder = uuid4()
-        async with self._db.transaction() as tx:
-            lanes = await arrivals.claim_lanes(tx, holder, limit=BATCH, only=only_lane)
-        if not lanes:
-            return 0
-        async with self._db.transaction() as tx:  # a second statement: it must see what the claim waited for
-            batch = await arrivals.take(tx, lanes, limit=BATCH, max_bytes=BATCH_BYTES)
+        await self._pay_back()
+        holder, lanes, batch = uuid4(), list[Lane](), list[Waiting]()
         try:
+            async with self._db.transaction() as tx:
+                lanes = await arrivals.claim_lanes(tx, holder, limit=BATCH, only=only_lane)
+            if not lanes:
+                return 0
+            async with self._db.transaction() as tx:  # a second statement: it must see what the claim waited for
+                batch = await arrivals.take(tx, lanes, limit=BATCH, max_bytes=BATCH_BYTES)
             return await self._work(holder, lanes, batch)
         except LostLanes:
             log.warning("intake.lost_lanes", lanes=len(lanes))
             return 0
         except BaseException as error:
-            await self._give_back(holder, lanes, batch, counts=not isinstance(error, asyncio.CancelledError))
+            nobodys_fault = isinstance(error, asyncio.CancelledError) or is_away(error)
+            self._owed.append(_Owed(holder, lanes, [waiting.id for waiting in batch] if nobodys_fault else []))
+            with suppress(Exception):
+                await self._pay_back()
             raise
 
     async def _work(self, holder: UUID, lanes: Sequence[Lane], batch: Sequence[Waiting]) -> int:
@@ -104,7 +123,6 @@ class Intake:
             renewing.cancel()
             with suppress(asyncio.CancelledError):
                 await renewing
-        self.batches += 1
         return len(landing.rows.verdicts)
 
     async def _renew(self, holder: UUID, lanes: Sequence[Lane]) -> None:
@@ -115,14 +133,15 @@ class Intake:
                 async with self._db.connection() as tx:
                     await arrivals.renew_lanes(tx, holder, lanes)
 
-    async def _give_back(self, holder: UUID, lanes: Sequence[Lane], batch: Sequence[Waiting], *, counts: bool) -> None:
-        """Free the lanes after a failure; being stopped, or a database that was away, is nobody's fault."""
-        with suppress(Exception):
+    async def _pay_back(self) -> None:
+        """Free the lanes of batches that failed, as soon as the database is there for it."""
+        while self._owed:
+            owed = self._owed[-1]
             async with self._db.transaction() as tx:
-                if await arrivals.still_ours(tx, holder, lanes):
-                    if not counts:
-                        await arrivals.give_back(tx, [waiting.id for waiting in batch])
-                    await arrivals.release_lanes(tx, holder, lanes)
+                if owed.lanes and await arrivals.still_ours(tx, owed.holder, owed.lanes):
+                    await arrivals.give_back(tx, owed.uncounted)
+                    await arrivals.release_lanes(tx, owed.holder, owed.lanes)
+            self._owed.remove(owed)
 
     # --- writing --------------------------------------------------------------------------------------
 
