@@ -74,6 +74,18 @@ async def test_two_at_once_are_done_once(desk: Desk) -> None:
     assert (await boss.post(url, json={"text": "Looking"}, headers=key)).headers["idempotency-replayed"] == "true"
 
 
+async def test_more_requests_than_connections_wait_and_are_all_done(desk: Desk) -> None:
+    boss = await desk.signed_in(await desk.agent("Boss", Role.SUPERVISOR))
+    url = f"/v1/tickets/{await desk.ticket()}/replies"
+
+    answers = await asyncio.gather(
+        *(boss.post(url, json={"text": f"Answer {n}"}, headers={"idempotency-key": str(n)}) for n in range(60))
+    )
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert await desk.count("messages WHERE direction = 'out'") == 60
+
+
 async def test_while_one_runs_the_other_hears_that_it_does(desk: Desk) -> None:
     admin, secret = await desk.key(), {"idempotency-key": "slow"}
     me = (await admin.get("/v1/keys")).json()["data"][0]["id"]

@@ -1,5 +1,6 @@
 """The API of one process, put together from its parts."""
 
+import asyncio
 from typing import Any
 
 from fastapi import FastAPI
@@ -13,6 +14,7 @@ from omnidesk.api import (
     events,
     health,
     hooks,
+    idempotency,
     inboxes,
     keys,
     openapi,
@@ -63,6 +65,7 @@ def create_api(parts: Parts) -> FastAPI:
     app.state.keyring = Keyring(parts.db)
     app.state.cursors = Cursors(parts.vault.derived("cursors"))
     app.state.figures = figures = Figures(parts.db, version=parts.settings.version)
+    app.state.keyed = asyncio.Semaphore(idempotency.AT_ONCE)
     errors.install(app)
     app.router.routes.extend(hooks.routes)
     for routes in ROUTERS:

@@ -6,7 +6,6 @@ beside the effect, so neither can exist without the other. What must commit on i
 deduplicated by that same key (`effect_key`), so that a crash in between repeats nothing.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -30,7 +29,8 @@ NOT_DONE = frozenset({400, 401, 403, 409, 412, 413, 415, 428, 429})
 
 Handler = Callable[[Request], Awaitable[Response]]
 F = TypeVar("F", bound=Callable[..., Any])
-_beside = asyncio.Semaphore(4)  # each holds a connection while its effect needs others
+AT_ONCE = 8
+"""Requests that hold a connection for their key at one moment; what they do may need another one from the pool."""
 
 
 def beside(endpoint: F) -> F:
@@ -86,10 +86,11 @@ async def guard(request: Request, handle: Handler, *, way: str, body_hash: bytes
     async def work(tx: Tx) -> Response:
         return await _once(request, tx, slot, body_hash, handle, way)
 
-    if way == "joined":
-        return await db.repeating(work)
-    async with _beside, db.transaction() as tx:
-        return await work(tx)
+    async with request.app.state.keyed:
+        if way == "joined":
+            return await db.repeating(work)
+        async with db.transaction() as tx:
+            return await work(tx)
 
 
 async def _hash(request: Request) -> bytes:
