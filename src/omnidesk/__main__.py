@@ -52,11 +52,11 @@ def _guarded(work: Callable[[], object]) -> int:
         return _trouble(error.message, 2)
     except DeskError as error:
         return _trouble(error.message, 1)
-    except OSError as error:
-        return _trouble(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 1)
     except KeyboardInterrupt:
         return 130
     except Exception as error:
+        if isinstance(error, OSError) and error.filename:
+            return _trouble(f"{error.strerror}: {error.filename}", 1)
         if type(error).__name__ == "CannotDecrypt":
             words = f"the secret key does not open what is stored ({error})"
         elif _of_database(error):

@@ -33,7 +33,7 @@ from omnidesk.desk.intake import Intake
 from omnidesk.desk.reading import Reader
 from omnidesk.desk.vault import Vault
 from omnidesk.domain.messages import Arrival
-from omnidesk.ports import listening_socket, mail_ports
+from omnidesk.ports import check_free, listening_socket, mail_ports
 from omnidesk.process import GRACE_S, together
 
 WITHOUT_NAME = "omnidesk.localhost"  # the domain of a desk that is reached by an address only
@@ -230,6 +230,7 @@ class _Server(uvicorn.Server):
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """An API process with the doors for mail, until `stop`; running requests end within seconds."""
+    check_free(settings)
     bound = listening_socket(settings.host, settings.port)
     proxies = [str(network) for network in settings.trusted_proxies]
     config = uvicorn.Config(

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import structlog
 
-from omnidesk.config import Settings
+from omnidesk.config import Settings, SettingsError
 from omnidesk.db import access as rows
-from omnidesk.db.migrate import current, head, migrate
+from omnidesk.db.migrate import current, head, migrate, revisions
 from omnidesk.db.session import Database
 from omnidesk.desk import access, admin, setup
 from omnidesk.desk.new_ids import new_id
@@ -22,6 +22,8 @@ async def prepare(settings: Settings, url: str) -> str | None:
     """Bring the schema up and found the desk; a one-time link while nobody can administer it, else None."""
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it speaks of every step of every start
     before = await current(url)
+    if before is not None and before not in revisions():
+        raise SettingsError(f"the database is at revision {before}, which this program does not know: update the program")
     if before != head():
         await migrate(url)
         log.info("schema.migrated", before=before, after=head())

@@ -74,8 +74,7 @@ class Supervisor:
         """Supervise until told to stop, then stop everything; `on_ready` is called once, when `ready` says so."""
         waiting = True
         self._listen()
-        gc.collect()
-        gc.freeze()  # what is loaded stays in pages that all share
+        _settle_memory()
         try:
             while not self._told:
                 self._keep_server()
@@ -180,6 +179,14 @@ class Supervisor:
         if select.select([self._wake[0]], [], [], seconds)[0]:
             with suppress(BlockingIOError):
                 os.read(self._wake[0], 1024)
+
+
+def _settle_memory() -> None:
+    """Give back what the preparations used, and keep what is loaded in pages that all processes share."""
+    gc.collect()
+    with suppress(AttributeError):  # glibc alone has it
+        ctypes.CDLL(None).malloc_trim(0)
+    gc.freeze()
 
 
 def _pause_s(deaths: int) -> float:

@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 LOOK_S = 2.0
 LEASE_S = 20.0
 RENEW_S = 5.0
-WELL_AFTER_S = 30.0  # a watch that ran so long without an error works
+WELL_AFTER_S = 300.0  # a watch that ran so long works; one that cannot connect has given up before
 FIRST_PAUSE_S = 2.0
 LONGEST_PAUSE_S = 300.0
 REFUSED_PAUSE_S = 1800.0  # refused credentials are tried again so seldom that no account gets locked
@@ -127,7 +127,7 @@ class Watches:
             await asyncio.sleep(pause_s * random.uniform(0.75, 1))  # noqa: S311 - spreads retries
 
     async def _once(self, opened: Opened, ours: list[Exception]) -> None:
-        """Watch until it ends; the inbox is well again with the first delivery, or after half a minute."""
+        """Watch until it ends; the inbox is well again with the first delivery, or after some minutes."""
         inbox_id = opened.inbox.id
         try:
             async with self._db.connection() as tx:
