@@ -64,8 +64,9 @@ class Planner:
             self._dirty[line] = None
 
     def remove_ticket(self, ticket_id: UUID) -> None:
-        """It waits no more: assigned by hand, solved, merged."""
+        """It waits no more, and lies on nobody's desk: assigned by hand, solved, merged."""
         self.remove_offer(ticket_id)
+        self.remove_held(ticket_id)
         self._forget(ticket_id)
 
     def put_agent(self, agent: Agent) -> None:
@@ -114,6 +115,7 @@ class Planner:
 
     def put_held(self, held: Held) -> None:
         """A ticket lies on the desk of somebody who may be gone."""
+        self.remove_ticket(held.ticket.id)
         self._board.held[held.ticket.id] = held
 
     def remove_held(self, ticket_id: UUID) -> None:
@@ -141,6 +143,10 @@ class Planner:
         board.tell({**self._dirty, **self._told})
         self._clean()
         return board.decisions
+
+    def agent(self, agent_id: UUID) -> Agent:
+        """An agent as he stands now. Raises KeyError when he is not known."""
+        return self._board.fleet.desks[agent_id].agent
 
     def snapshot(self) -> Snapshot:
         """The desk as it stands now."""
