@@ -96,7 +96,7 @@ Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute(
 
 
 class Settings(BaseSettings):
-    """What an operator decides. Sizes are in bytes (`25MiB` is understood), a port of 0 switches that listener off."""
+    """What an operator decides. Sizes are in bytes (`25MiB` is understood), port 0 closes a door for mail."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
@@ -111,7 +111,7 @@ class Settings(BaseSettings):
     database_pooled: bool = False
 
     host: str = "127.0.0.1"
-    port: Port = 8000
+    port: int = Field(8000, ge=1, le=65535)
     public_url: Annotated[str, AfterValidator(_site)] = Field(
         default_factory=lambda known: f"http://127.0.0.1:{known['port']}"
     )
@@ -122,7 +122,6 @@ class Settings(BaseSettings):
     lmtp_port: Port = 8024
     smtp_port: Port = 8025
     mail_max_bytes: ByteSize = Field(ByteSize(25 * 2**20), ge=2**10)
-    trusted_authserv_id: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_several)] = ()
 
     default_language: Literal["ru", "en"] = "ru"
     default_timezone: Annotated[str, AfterValidator(_zone)] = "Europe/Moscow"

@@ -20,12 +20,13 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from omnidesk.channels import base
 from omnidesk.channels.email import mime
 from omnidesk.channels.email.compose import Letterhead, Mail, compose, message_id
-from omnidesk.channels.email.imap import Account, Watch
+from omnidesk.channels.email.imap import Account, Watch, connected
 from omnidesk.channels.email.items import REALM, to_items
 from omnidesk.channels.email.oauth import Grant, Tokens
 from omnidesk.channels.email.reading import read_mail
 from omnidesk.channels.email.smtp import Server, Submission, TokenSource
 from omnidesk.domain.messages import Arrival, Inbound, Item, Outbound, Part, Sent
+from omnidesk.domain.tokens import MAX_RETURN_LOCAL, loop_mark
 
 
 def _address(text: str) -> str:
@@ -91,7 +92,10 @@ class Config(base.InboxConfig):
         SecretStr(""), title="Refresh token", description="Given when it was connected"
     )
     return_path: MailAddress = Field(
-        "", title="Return path", description="Bounces go to it with a token (bounces+token@…); empty: to the address"
+        "",
+        title="Return path",
+        description="Bounces go to it, signed for each mail (bounces+…@); the outgoing server must allow that. "
+        "Empty: to the address",
     )
     dkim_selector: str = Field("", title="DKIM selector", description="Name of the key in DNS; empty: not signed here")
     dkim_key: Annotated[SecretStr, AfterValidator(_is_rsa_key)] | None = Field(
@@ -109,6 +113,8 @@ class Config(base.InboxConfig):
             raise ValueError("an inbox has an address")
         if bool(self.dkim_selector) != (self.dkim_key is not None):
             raise ValueError("DKIM takes a selector and a key")
+        if len(self.return_path.rpartition("@")[0]) > MAX_RETURN_LOCAL:
+            raise ValueError(f"a return path has at most {MAX_RETURN_LOCAL} characters before the @")
         if self.imap_after == "move" and not self.imap_move_to:
             raise ValueError("moving takes a folder to move to")
         if self.oauth_token_url and not (self.oauth_client_id and self.oauth_refresh_token.get_secret_value()):
@@ -128,8 +134,15 @@ class EmailChannel:
         self._config = config
         self._own = tuple(dict.fromkeys((*tools.addresses, *config.addresses())))
         self._domain = tools.domain or config.address.rpartition("@")[2]
+        self._keys = tools.keys
+        self._loop_marks = tuple(map(loop_mark, tools.keys)) or (self._domain,)
         self._letterhead = Letterhead(
-            address=config.address, name=config.name, return_path=config.return_path, domain=self._domain
+            address=config.address,
+            name=config.name,
+            return_path=config.return_path,
+            key=next(iter(tools.keys), b""),
+            domain=self._domain,
+            loop_mark=self._loop_marks[0],
         )
         self._tokens = Tokens(_grant(config), tools.http) if config.oauth_token_url else None
         if config.imap_host:
@@ -143,8 +156,10 @@ class EmailChannel:
             mail,
             arrival.meta,
             self._own,
+            inbox_addresses=self._config.addresses(),
+            keys=self._keys,
             trusted_authserv_id=self._config.authserv_id,
-            loop_mark=self._domain,
+            loop_marks=self._loop_marks,
         )
         return [_cut(item) for item in items] if arrival.meta.get("cut") else items
 
@@ -165,9 +180,12 @@ class EmailChannel:
         return Sent(external_id=message_id(message, self._domain), realm=REALM, rejected=sent.rejected)
 
     async def check(self) -> None:
-        """Sign in at the outgoing server."""
+        """Sign in at the outgoing server, and where mail is fetched from."""
         if self._submission:
             await self._submission.check()
+        if self._config.imap_host:
+            async with connected(_account(self._config, self._tokens)):
+                pass
 
     async def close(self) -> None:
         """Close the connections that are kept for the next mail."""
