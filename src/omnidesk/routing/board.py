@@ -197,7 +197,7 @@ class Board:
                 away=away,
                 policy_version=self.policy.version,
                 ticket=ticket,
-                scene=Scene(self._own_setting(ticket), (desk.seen(),) if desk else (), offer=offer),
+                scene=Scene(self._own_setting(ticket), (desk.own(),) if desk else (), offer=offer),
             )
         )
         self.place(offer.agent_id, ticket, -1)

@@ -43,6 +43,11 @@ class Desk:
     def seen(self) -> Seen:
         return self.agent, self.primary, self.asynchronous, self.live
 
+    def own(self) -> Seen:
+        """The same without places kept for offers."""
+        agent = self.agent
+        return agent, agent.primary_units, agent.async_units, agent.live
+
     def fits(self, units: int, primary: bool) -> bool:
         used = self.primary if primary else self.primary + self.asynchronous
         return used + units <= self.agent.units
