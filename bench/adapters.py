@@ -39,7 +39,7 @@ def route(raw: bytes, envelope: dict[str, Any], context: dict[str, Any]) -> dict
         {"mail_from": envelope["mail_from"], "rcpt_to": json.dumps(envelope["rcpt_to"])},
         context["own_addresses"],
         trusted_authserv_id=context["trusted_authserv_id"],
-        loop_mark=context["loop_header"]["value"],
+        loop_marks=[context["loop_header"]["value"]],
     )
     if isinstance(item, Bounce):
         known = _Tickets(context)

@@ -127,6 +127,7 @@ class Tools:
     inbox_id: str  # TypeID, for log lines and message ids
     addresses: tuple[str, ...] = ()  # own addresses of all inboxes: never a participant
     domain: str = ""  # of our Message-IDs
+    keys: tuple[bytes, ...] = field(default=(), repr=False)  # to sign with (the first) and to verify: return paths
 
 
 class Channel(Protocol):

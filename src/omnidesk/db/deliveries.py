@@ -322,7 +322,10 @@ async def refresh(tx: Tx, delivery_ids: Sequence[UUID]) -> list[Change]:
 async def report(
     tx: Tx, delivery_ids: Sequence[UUID], states: Sequence[str], errors: Sequence[str | None]
 ) -> list[Change]:
-    """Note what receipts and bounces say: delivered, read, bounced, rejected. Never back from read to delivered."""
+    """Note what receipts and bounces say: delivered, read, bounced, rejected; sent, with a word, when it is late.
+
+    Never back from read to delivered; lateness is news of what is on its way only.
+    """
     records = await tx.driver.fetch(
         """
         WITH said AS (SELECT DISTINCT ON (id) * FROM unnest($1::uuid[], $2::text[], $3::text[])
@@ -334,6 +337,7 @@ async def report(
          WHERE d.id = said.id AND m.id = d.message_id AND c.id = d.conversation_id
            AND (was.state, was.error) IS DISTINCT FROM (said.state, said.error)
            AND NOT (was.state = 'read' AND said.state = 'delivered')
+           AND (said.state <> 'sent' OR was.state = 'sent')
         RETURNING d.id AS delivery_id, d.message_id, c.ticket_id, was.state AS before, d.state AS after, d.error,
                   m.automatic
         """,

@@ -37,7 +37,7 @@ class KnownConversation:
     thread_key: str
     requester: Key
     via: Via
-    named: str  # the token, thread key or number that found it
+    named: str  # the token, delivery, thread key or number that found it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,25 +85,32 @@ async def find_conversations(
     tokens: Sequence[str],
     threads: Sequence[tuple[UUID, str]],
     numbers: Sequence[str],
+    deliveries: Sequence[UUID] = (),
 ) -> list[KnownConversation]:
-    """Conversations by id (from references), reply token, thread that receives, and ticket number.
+    """Conversations by id (from references), reply token or delivery, thread that receives, and ticket number.
 
-    A number leads to the newest private conversation of its ticket, of a merged one to the survivor's.
+    A number leads to the newest private conversation of its ticket, of a merged one to the last survivor's.
     """
     rows = await tx.driver.fetch(
         """
-        WITH found AS (
+        WITH RECURSIVE survivors AS (
+            SELECT number, id, merged_into FROM tickets WHERE number = ANY($5::text[])
+            UNION
+            SELECT s.number, t.id, t.merged_into FROM survivors s JOIN tickets t ON t.id = s.merged_into
+        ), found AS (
             SELECT id, 2 AS via, id::text AS named FROM conversations WHERE id = ANY($1::uuid[])
             UNION ALL
             SELECT id, 1, token FROM conversations WHERE token = ANY($2::text[]) AND token_revoked_at IS NULL
+            UNION ALL
+            SELECT conversation_id, 1, id::text FROM deliveries WHERE id = ANY($6::uuid[])
             UNION ALL
             SELECT c.id, 3, c.thread_key
               FROM (SELECT DISTINCT * FROM unnest($3::uuid[], $4::text[])) AS t (inbox_id, thread_key)
               JOIN conversations c ON c.inbox_id = t.inbox_id AND c.thread_key = t.thread_key AND c.receives
             UNION ALL
             (SELECT DISTINCT ON (t.number) c.id, 4, t.number
-               FROM tickets t JOIN conversations c ON c.ticket_id = coalesce(t.merged_into, t.id)
-              WHERE t.number = ANY($5::text[]) AND c.private
+               FROM survivors t JOIN conversations c ON c.ticket_id = t.id
+              WHERE t.merged_into IS NULL AND c.private
               ORDER BY t.number, c.last_inbound_at DESC NULLS LAST, c.id)
         )
         SELECT c.id, c.ticket_id, c.inbox_id, c.thread_key, i.kind, i.realm, i.address, found.via, found.named
@@ -114,6 +121,7 @@ async def find_conversations(
         [inbox for inbox, _ in threads],
         [thread for _, thread in threads],
         numbers,
+        deliveries,
     )
     return [
         KnownConversation(
@@ -281,6 +289,15 @@ async def heard_in(tx: Tx, rows: Sequence[tuple[UUID, datetime]]) -> None:
             """,
             [row[0] for row in rows],
             [row[1] for row in rows],
+        )
+
+
+async def heard_from(tx: Tx, identity_ids: Sequence[UUID]) -> None:
+    """People whose address was thought dead wrote: answers are tried again."""
+    if identity_ids:
+        await tx.driver.execute(
+            "UPDATE identities SET unreachable_at = NULL, unreachable_reason = NULL WHERE id = ANY($1::uuid[])",
+            identity_ids,
         )
 
 

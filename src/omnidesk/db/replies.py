@@ -251,13 +251,16 @@ async def drop_attention(tx: Tx, ticket_ids: Sequence[UUID], reasons: Sequence[s
 
 
 async def mark_unreachable(tx: Tx, delivery_id: UUID, address: str, reason: str) -> None:
-    """A recipient of this delivery cannot be reached: the one named, or the only one there was."""
+    """A recipient of this delivery cannot be reached: the one named, or the only one there was.
+
+    A mail that its only recipient's server passed on fails at an address that we never heard of.
+    """
     await tx.driver.execute(
         """
         UPDATE identities AS i SET unreachable_at = now(), unreachable_reason = $3
           FROM deliveries AS d
          WHERE d.id = $1 AND i.id = ANY(d.to_ids || d.cc_ids)
-           AND (i.address = $2 OR ($2 = '' AND cardinality(d.to_ids || d.cc_ids) = 1))
+           AND (i.address = $2 OR cardinality(d.to_ids || d.cc_ids) = 1)
         """,
         delivery_id,
         address,

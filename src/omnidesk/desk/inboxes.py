@@ -59,6 +59,7 @@ class Channels:
     ) -> None:
         self.manifests = base.manifests()
         self.domain = domain
+        self.keys = vault.each_derived("channels")
         self._db, self._vault, self._http, self._fresh_s = db, vault, http, fresh_s
         self._opened: dict[UUID, Opened] = {}
         self._addresses: dict[str, UUID] = {}
@@ -121,6 +122,7 @@ class Channels:
             inbox_id=ids.encode("inbox", inbox.id),
             addresses=tuple(sorted(self._addresses)),
             domain=self.domain,
+            keys=self.keys,
         )
         channel = manifest.build(config, tools)
         return Opened(inbox, manifest, config, channel, isinstance(channel, base.Answering))

@@ -192,6 +192,7 @@ class Intake:
             tokens=sorted(wanted.tokens),
             threads=sorted(wanted.threads),
             numbers=sorted(wanted.numbers),
+            deliveries=sorted(wanted.deliveries),
         )
         tickets = await statements.lock_tickets(tx, sorted({conversation.ticket_id for conversation in found}))
         conversation_ids = sorted({conversation.id for conversation in found})
@@ -230,6 +231,7 @@ class Intake:
                 for key, (t, at, facts) in sorted(rows.heard.items())
             ],
         )
+        await statements.heard_from(tx, sorted(rows.heard_from))
         await statements.CONVERSATIONS.insert(tx, rows.conversations)
         await statements.heard_in(tx, sorted(rows.heard_in.items()))
         await statements.PARTICIPANTS.insert(
@@ -304,11 +306,12 @@ class _Wanted:
     threads: set[tuple[UUID, str]]
     numbers: set[str]
     groups: set[str]
+    deliveries: set[UUID]
 
 
 def _wanted(read: Sequence[Read]) -> _Wanted:
     """What the items of a batch name: people, messages, tokens, threads, numbers."""
-    wanted = _Wanted({}, set(), set(), set(), set(), set())
+    wanted = _Wanted({}, set(), set(), set(), set(), set(), set())
     for one in read:
         for item, extras in one.items:
             match item:
@@ -320,6 +323,7 @@ def _wanted(read: Sequence[Read]) -> _Wanted:
                             wanted.people[person.key] = (person, spoken)
                     wanted.refs |= {(ref.realm, ref.external_id) for ref in (item.ref, *item.references)}
                     wanted.tokens |= set(item.tokens)
+                    wanted.deliveries |= set(item.deliveries)
                     wanted.numbers |= set(item.numbers)
                     wanted.threads.add((one.arrival.inbox_id, item.thread_key))
                     if item.group_key:
@@ -334,4 +338,5 @@ def _wanted(read: Sequence[Read]) -> _Wanted:
                     wanted.threads.add((one.arrival.inbox_id, item.thread_key))
                 case Bounce():
                     wanted.refs |= {(ref.realm, ref.external_id) for ref in item.references}
+                    wanted.deliveries |= set(item.deliveries)
     return wanted

@@ -78,7 +78,7 @@ class Known:
 
     refs: dict[tuple[str, str], list[KnownRef]]
     conversations: dict[UUID, KnownConversation]
-    by_token: dict[str, UUID]
+    by_token: dict[str, UUID]  # reply tokens, and deliveries named by their return path
     by_thread: dict[tuple[UUID, str], UUID]
     by_number: dict[str, UUID]
     participants: dict[UUID, set[Key]]
@@ -122,6 +122,7 @@ class Rows:
     attachments: list[tuple[Any, ...]] = field(default_factory=list)
     heard: dict[UUID, tuple[LockedTicket, datetime, dict[str, str]]] = field(default_factory=dict)
     heard_in: dict[UUID, datetime] = field(default_factory=dict)
+    heard_from: set[UUID] = field(default_factory=set)  # thought unreachable, and writing
     edits: list[tuple[UUID, UUID, str, str, datetime]] = field(default_factory=list)
     deletions: list[UUID] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)  # receipts and bounces
@@ -176,6 +177,9 @@ class Landing:
         duplicate, inbound = self._seen(inbound)
         if duplicate is not None:
             return self._done(read, self._ticket_of(duplicate), reason="came before")
+        sender = self.known.identities[inbound.sender.key]
+        if sender.unreachable_at is not None and not (inbound.automatic or inbound.suspicious):
+            self.rows.heard_from.add(sender.id)
         placement = place(inbound, self._candidates(read, inbound))
         arrival_id = read.arrival.id if first else None
         if placement.joins is None:
@@ -204,13 +208,16 @@ class Landing:
 
     def _candidates(self, read: Read, inbound: Inbound) -> list[Candidate]:
         known, found = self.known, list[tuple[UUID, Via, int]]()
-        for token in inbound.tokens:
+        for token in (*inbound.tokens, *map(str, inbound.deliveries)):
             if token in known.by_token:
                 found.append((known.by_token[token], Via.TOKEN, 0))
         for distance, ref in enumerate(inbound.references):
             for other in known.refs.get((ref.realm, ref.external_id), []):
                 if other.conversation_id is not None:
                     found.append((other.conversation_id, Via.REFERENCE, distance))
+        echoed = self._ours(inbound.ref)  # our own mail, sent on by somebody under its old id
+        if echoed is not None and echoed.conversation_id is not None:
+            found.append((echoed.conversation_id, Via.REFERENCE, 0))
         thread = known.by_thread.get((read.arrival.inbox_id, inbound.thread_key))
         if thread is not None:
             found.append((thread, Via.THREAD, 0))
@@ -498,21 +505,31 @@ class Landing:
         return self._done(read, self._ticket_of(message) if message else None, reason="receipt")
 
     def _bounce(self, read: Read, item: Bounce) -> Verdict:
-        """A report about a message that we sent; one about anything else is noted and left."""
-        ref = next((ref for ref in item.references if (known := self._of(ref)) and known.direction == "out"), None)
-        message = self._of(ref) if ref else None
-        if message is None:
+        """A report about a message that we sent, named by its return path or quoted; any other is noted and left."""
+        delivery = next((each for each in item.deliveries if str(each) in self.known.by_token), None)
+        ours = next((ref for ref in map(self._ours, item.references) if ref), None)
+        if delivery is None and ours is None:
             return Verdict(id=read.arrival.id, state="ignored", reason="a bounce of nothing that we sent")
         self.rows.reports.append(
             Report(
-                state="bounced" if item.permanent else "deferred",
-                ref=ref,
+                state="sent" if item.late else "bounced",
+                delivery_id=delivery,
+                ref=Ref(realm=ours.realm, external_id=ours.external_id, variant=ours.variant) if ours else None,
                 reason=item.reason,
                 recipient=item.recipient,
                 permanent=item.permanent,
             )
         )
-        return self._done(read, self._ticket_of(message), reason="bounce")
+        if delivery is not None:
+            ticket_id: UUID | None = self.known.conversations[self.known.by_token[str(delivery)]].ticket_id
+        else:
+            ticket_id = self._ticket_of(ours) if ours else None
+        return self._done(read, ticket_id, reason="a mail of ours is late" if item.late else "bounce")
+
+    def _ours(self, ref: Ref) -> KnownRef | None:
+        """The message of ours that has this id."""
+        known = self.known.refs.get((ref.realm, ref.external_id), [])
+        return next((each for each in known if each.direction == "out"), None)
 
     def _echo(self, read: Read, item: Echo) -> Verdict:
         """Our own words coming back are known; what somebody said elsewhere for us joins the thread."""

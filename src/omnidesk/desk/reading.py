@@ -114,6 +114,7 @@ class Reader:
             inbox_id=ids.encode("inbox", opened.inbox.id),
             addresses=tuple(sorted(self._channels.own_addresses)),
             domain=self._channels.domain,
+            keys=self._channels.keys,
             arrival=arrival,
         )
         for _ in range(SANDBOX_TRIES - 1):

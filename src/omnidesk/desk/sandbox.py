@@ -33,6 +33,7 @@ class Task:
     inbox_id: str
     addresses: tuple[str, ...]
     domain: str
+    keys: tuple[bytes, ...]
     arrival: Arrival
 
 
@@ -104,7 +105,9 @@ def _answer(http: httpx.AsyncClient, task: Task) -> list[Item] | BaseException:
     try:
         import_module(task.module)
         manifest = base.manifests()[task.channel]
-        tools = base.Tools(http=http, inbox_id=task.inbox_id, addresses=task.addresses, domain=task.domain)
+        tools = base.Tools(
+            http=http, inbox_id=task.inbox_id, addresses=task.addresses, domain=task.domain, keys=task.keys
+        )
         channel = manifest.build(manifest.config.model_validate(task.config), tools)
         return list(channel.read(task.arrival))
     except base.Unreadable as error:

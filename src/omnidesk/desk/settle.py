@@ -39,7 +39,7 @@ class Report:
     ref: Ref | None = None
     reason: str = ""
     recipient: str = ""  # the address that failed
-    permanent: bool = False
+    permanent: bool = False  # the address is dead
 
 
 async def settle(tx: Tx, proofs: Sequence[Proof]) -> list[UUID | None]:
@@ -63,7 +63,8 @@ async def settle(tx: Tx, proofs: Sequence[Proof]) -> list[UUID | None]:
 async def report(tx: Tx, reports: Sequence[Report]) -> list[UUID | None]:
     """Take in receipts and bounces; for each the delivery that it is about, or None.
 
-    A receipt also proves that a lost call went through. A permanent bounce marks the address as unreachable.
+    Each of them also proves that a lost call went through. A permanent bounce marks the address as unreachable;
+    that a mail is late changes no state, only what is said of it.
     """
     proven = await deliveries.by_proof(tx, [each.correlation for each in reports], [each.ref for each in reports])
     found = [each.delivery_id or delivery for each, delivery in zip(reports, proven, strict=True)]
@@ -73,7 +74,7 @@ async def report(tx: Tx, reports: Sequence[Report]) -> list[UUID | None]:
         if each.permanent:
             await replies.mark_unreachable(tx, delivery, each.recipient.lower(), each.reason[:500])
     await deliveries.lock_tickets(tx, [delivery for _, delivery in about])
-    arrived = [(each, delivery) for each, delivery in about if each.state in ("delivered", "read")]
+    arrived = [(each, delivery) for each, delivery in about if each.state != "rejected"]
     proven_ids = [each.ref.external_id if each.ref else "" for each, _ in arrived]
     await outbox.settle(tx, [delivery for _, delivery in arrived], proven_ids)
     await tell(tx, await deliveries.refresh(tx, [delivery for _, delivery in arrived]))

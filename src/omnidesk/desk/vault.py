@@ -26,7 +26,7 @@ class Vault:
             raise ValueError("at least one key is needed")
         self._keys = {self._key_id(key): AESGCM(self._derive(key, b"vault")) for key in reversed(keys)}
         self._current = self._key_id(keys[0])
-        self._root = keys[0]
+        self._roots = tuple(keys)
 
     @staticmethod
     def _key_id(key: bytes) -> bytes:
@@ -38,7 +38,11 @@ class Vault:
 
     def derived(self, purpose: str) -> bytes:
         """32 bytes for another use (signing cursors, return paths), from the current key."""
-        return self._derive(self._root, purpose.encode())
+        return self.each_derived(purpose)[0]
+
+    def each_derived(self, purpose: str) -> tuple[bytes, ...]:
+        """The same from every key, the current one first: to verify what an older key signed."""
+        return tuple(self._derive(root, purpose.encode()) for root in self._roots)
 
     def encrypt(self, plain: bytes, purpose: str) -> bytes:
         nonce = os.urandom(_NONCE)

@@ -109,6 +109,8 @@ class Inbound:
     group_key: str = ""  # items of one album share it and append to one message
     references: tuple[Ref, ...] = ()  # messages this one says it answers, nearest first; variant unset
     tokens: tuple[str, ...] = ()  # reply tokens it was addressed to
+    deliveries: tuple[UUID, ...] = ()  # of ours that it answers: the signed return paths it was addressed to
+    address: str = ""  # which of the inbox's own addresses it came to
     numbers: tuple[str, ...] = ()  # ticket numbers named where a number may place a message
     participants: tuple[Address, ...] = ()  # Cc'd and To'd people, never our own addresses
     files: tuple[File | RemoteFile, ...] = ()
@@ -167,9 +169,11 @@ class Bounce:
     """A mail of ours could not be delivered, or is late."""
 
     references: tuple[Ref, ...] = ()  # Message-IDs that the report quotes; variant unset
-    tokens: tuple[str, ...] = ()  # from the signed return path it came to
+    deliveries: tuple[UUID, ...] = ()  # of the signed return paths it came to
+    tokens: tuple[str, ...] = ()  # reply tokens it was addressed to
     recipient: str = ""  # the address that failed, when the report names it
-    permanent: bool = True
+    permanent: bool = True  # the address is dead, not only full or away
+    late: bool = False  # not given up: the server goes on trying
     reason: str = ""
 
 

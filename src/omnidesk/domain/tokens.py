@@ -8,10 +8,12 @@ RFC 5233 (subaddresses); RFC 3834, section 4 and RFC 5321, section 4.5.5 (return
 
 import hmac
 import re
-from base64 import b32encode
+from base64 import b32decode, b32encode
+from uuid import UUID
 
 _TOKEN = re.compile(r"[a-z2-7]{16}", re.ASCII)
-_RETURN = re.compile(r"bounces\+([a-z0-9-]{1,32})\.([a-z2-7]{16})", re.ASCII)
+_RETURN = re.compile(r"[^@]{1,20}\+([a-z2-7]{26})\.([a-z2-7]{16})@[^@]+", re.ASCII)
+MAX_RETURN_LOCAL = 20  # characters of a return path's own local part; with the token there are 64, RFC 5321
 _MOST = 320  # characters of an address, RFC 3696 with its errata
 
 
@@ -55,29 +57,40 @@ def message_id(entropy: bytes, domain: str) -> str:
     return f"{_base32(entropy)}@{domain.lower()}"
 
 
-def return_path(token: str, key: bytes, domain: str) -> str:
-    """The envelope sender `bounces+<token>.<signature>@domain` of a delivery.
+def return_path(delivery_id: UUID, key: bytes, address: str) -> str:
+    """The envelope sender of a delivery: `bounces+<delivery>.<signature>@domain` of `bounces@domain`.
 
-    The token names the delivery: 1 to 32 letters, digits and dashes (a UUID's hex fits). Raises ValueError otherwise.
+    Raises ValueError for an address that is none, or whose local part has more than 20 characters.
     """
-    path = f"bounces+{token.lower()}.{_signature(token.lower(), key)}@{domain.lower()}"
-    if not _RETURN.fullmatch(path.partition("@")[0]):
-        raise ValueError("a return path names 1 to 32 letters, digits and dashes")
+    local, _, domain = address.lower().rpartition("@")
+    name = _base32(delivery_id.bytes)
+    path = f"{local}+{name}.{_signature(name, key)}@{domain}"
+    if not _RETURN.fullmatch(path):
+        raise ValueError("a return path is an address with a short local part")
     return path
 
 
-def bounced_token(address: str, *keys: bytes) -> str | None:
-    """The token of a return path that one of the keys signed; None for any other address.
+def is_return_path(address: str) -> bool:
+    """Whether it looks like one, whoever signed it."""
+    return len(address) <= _MOST and _RETURN.fullmatch(address.strip().lower()) is not None
+
+
+def returned_delivery(address: str, *keys: bytes) -> UUID | None:
+    """The delivery of a return path that one of the keys signed; None for any other address.
 
     Several keys may stand side by side while a desk changes its key.
     """
-    local = address.strip().lower().rpartition("@")[0] if len(address) <= _MOST else ""
-    found = _RETURN.fullmatch(local)
+    found = _RETURN.fullmatch(address.strip().lower()) if len(address) <= _MOST else None
     if not found:
         return None
-    token, signature = found.groups()
-    fits = [hmac.compare_digest(signature, _signature(token, key)) for key in keys]
-    return token if any(fits) else None
+    name, signature = found.groups()
+    fits = [hmac.compare_digest(signature, _signature(name, key)) for key in keys]
+    return UUID(bytes=b32decode(f"{name.upper()}======")) if any(fits) else None
+
+
+def loop_mark(key: bytes) -> str:
+    """What a desk writes on its mails to know them when they come back; tells nothing of the key."""
+    return _base32(hmac.digest(key, b"omnidesk loop", "sha256")[:10])
 
 
 def _signature(token: str, key: bytes) -> str:

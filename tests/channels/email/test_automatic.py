@@ -149,9 +149,9 @@ def test_delays_and_full_mailboxes_are_not_for_ever() -> None:
     late = read_mail(_report("Final-Recipient: rfc822; a@b.example\nAction: delayed\nStatus: 4.4.1")).bounce
     full = read_mail(_report("Final-Recipient: rfc822; a@b.example\nAction: failed\nStatus: 4.2.2")).bounce
     assert late is not None
-    assert not late.permanent
+    assert (late.permanent, late.late) == (False, True)
     assert full is not None
-    assert not full.permanent
+    assert (full.permanent, full.late) == (False, False), "given up, and yet the address lives"
 
 
 def test_good_news_is_a_receipt() -> None:

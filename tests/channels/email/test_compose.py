@@ -1,5 +1,6 @@
 """An answer becomes a mail: what the customer's client sees, read back by the standard parser."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from omnidesk.channels.email import mime
 from omnidesk.channels.email.compose import Letterhead, Mail, compose, html_of, subject
 from omnidesk.domain.messages import Address, Outbound, OutFile
+from omnidesk.domain.tokens import returned_delivery
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 DESK = Letterhead(address="support@acme.example", name="Acme Support", domain="acme.example")
@@ -125,11 +127,15 @@ def test_an_automatic_mail_asks_robots_for_silence_and_a_persons_does_not() -> N
     assert ack["X-Omnidesk-Loop"] == person["X-Omnidesk-Loop"] == "acme.example"
 
 
-def test_bounces_come_back_with_the_conversations_token() -> None:
-    verp = Letterhead(address="support@acme.example", return_path="bounces@acme.example")
+def test_bounces_come_back_to_an_address_that_names_the_delivery() -> None:
+    verp = Letterhead(address="support@acme.example", return_path="bounces@acme.example", key=b"k")
+    message = answer(reply_token="tok")
 
-    assert composed(answer(reply_token="tok"), verp).sender == "bounces+tok@acme.example"
-    assert composed(answer(reply_token="tok", automatic=True)).sender == "support@acme.example"
+    sender = composed(message, verp).sender
+    assert sender.startswith("bounces+")
+    assert returned_delivery(sender, b"k") == message.delivery_id
+    assert composed(message, replace(verp, key=b"")).sender == "bounces@acme.example"
+    assert composed(answer(automatic=True)).sender == "support@acme.example"
 
 
 @pytest.mark.row(33)

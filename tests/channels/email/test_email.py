@@ -17,14 +17,20 @@ from omnidesk.channels import base
 from omnidesk.channels.email import Config, EmailChannel
 from omnidesk.channels.email.arriving import arrival_of
 from omnidesk.domain.messages import Address, Bounce, Ignored, Inbound, Outbound, OutFile
+from omnidesk.domain.tokens import return_path, returned_delivery
 from tests.servers import sink
 
+KEYS = (b"new", b"old")
 IVAN = Address(kind="email", address="ivan@mail.example", name="Иван")
 
 
 def channel(**config: Any) -> EmailChannel:
     tools = base.Tools(
-        http=httpx.AsyncClient(), inbox_id="inb_1", addresses=("support@acme.example",), domain="acme.example"
+        http=httpx.AsyncClient(),
+        inbox_id="inb_1",
+        addresses=("support@acme.example",),
+        domain="acme.example",
+        keys=KEYS,
     )
     return EmailChannel(Config.model_validate({"address": "Support@Acme.example", **config}), tools)
 
@@ -56,7 +62,7 @@ async def test_an_answer_reaches_the_server_with_its_file_and_is_known_by_its_me
         await email.close()
 
     [(sender, recipients, content)] = server.mails
-    assert (sender, recipients) == ("bounces@acme.example", ["ivan@mail.example"])
+    assert (returned_delivery(sender, KEYS[0]), recipients) == (UUID(int=7), ["ivan@mail.example"])
     assert (sent.realm, sent.external_id) == ("mail", "m7@acme.example")
     assert message_from_bytes(content)["Message-ID"] == "<m7@acme.example>"
     assert b"JVBERg==" in content
@@ -157,16 +163,45 @@ async def test_our_own_mail_coming_back_is_a_loop_and_an_echo_of_nobody() -> Non
     assert isinstance(item, Ignored)
 
 
-def test_a_bounce_at_the_return_path_names_the_conversation() -> None:
-    raw = (
-        b"From: MAILER-DAEMON@mx.example\r\nTo: bounces+abcdefgh23456777@acme.example\r\nSubject: Undelivered\r\n"
-        b'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n--b\r\n\r\nfailed\r\n'
-        b"--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example\r\n\r\n"
-        b"Final-Recipient: rfc822; ivan@mail.example\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n--b--\r\n"
-    )
-    email = channel(return_path="bounces@acme.example")
+def bounce(to: str) -> bytes:
+    return (
+        f"From: MAILER-DAEMON@mx.example\r\nTo: {to}\r\nSubject: Undelivered\r\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n--b\r\n\r\nfailed\r\n'
+        "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example\r\n\r\n"
+        "Final-Recipient: rfc822; ivan@mail.example\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n--b--\r\n"
+    ).encode()
 
-    [item] = email.read(arrival_of(raw, mail_from="", rcpt_to=["bounces+abcdefgh23456777@acme.example"]))
+
+@pytest.mark.parametrize("how", ["envelope", "header"])
+def test_a_bounce_at_the_return_path_names_the_delivery(how: str) -> None:
+    email = channel(return_path="bounces@acme.example")
+    path = return_path(UUID(int=7), KEYS[1], "bounces@acme.example").upper()
+
+    raw = bounce(path if how == "header" else "undisclosed")
+    [item] = email.read(arrival_of(raw, mail_from="", rcpt_to=[path] if how == "envelope" else []))
 
     assert isinstance(item, Bounce)
-    assert (item.tokens, item.recipient, item.permanent) == (("abcdefgh23456777",), "ivan@mail.example", True)
+    assert (item.deliveries, item.recipient, item.permanent) == ((UUID(int=7),), "ivan@mail.example", True)
+
+
+def test_a_bounce_at_a_forged_return_path_is_left() -> None:
+    email = channel(return_path="bounces@acme.example")
+    path = return_path(UUID(int=7), b"somebody else's", "bounces@acme.example")
+
+    [item] = email.read(arrival_of(bounce(path), mail_from="", rcpt_to=[path]))
+
+    assert isinstance(item, Ignored)
+
+
+def test_an_answer_to_the_return_path_names_the_delivery_that_it_answers() -> None:
+    email = channel(return_path="bounces@acme.example", aliases=["help@acme.example"])
+    path = return_path(UUID(int=7), KEYS[0], "bounces@acme.example")
+    raw = b"From: ivan@mail.example\r\nSubject: Out of office\r\nAuto-Submitted: auto-replied\r\n\r\naway\r\n"
+
+    [item] = email.read(arrival_of(raw, mail_from="", rcpt_to=[path]))
+    [other] = email.read(arrival_of(raw, mail_from="", rcpt_to=["HELP+x@acme.example"]))
+
+    assert isinstance(item, Inbound)
+    assert isinstance(other, Inbound)
+    assert (item.deliveries, item.automatic) == ((UUID(int=7),), True)
+    assert (other.deliveries, other.address) == ((), "help@acme.example")

@@ -18,7 +18,11 @@ def items(
 ) -> list[Item]:
     meta = {"mail_from": mail_from, "rcpt_to": json.dumps(rcpt_to)}
     return to_items(
-        read_mail(raw, mail_from=mail_from), meta, OWN, trusted_authserv_id="mx.acme.example", loop_mark="acme.example"
+        read_mail(raw, mail_from=mail_from),
+        meta,
+        OWN,
+        trusted_authserv_id="mx.acme.example",
+        loop_marks=["acme.example"],
     )
 
 

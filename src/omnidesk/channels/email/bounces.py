@@ -74,6 +74,12 @@ _DELAY = re.compile(
     r"verzögert|retardé|retras|temporar",
     re.IGNORECASE,
 )
+_TRIES = re.compile(
+    r"will (?:be )?(?:retr|keep trying|continue|try)|still (?:being )?trying|(?:retry|try) (?:again|until)|"
+    r"not yet been delivered|повторн\w+ попыт|попытки .{0,40}продолж|ещё не доставлен|еще не доставлен|weiter versuch|"
+    r"nouvelle tentative|seguirá intentando",
+    re.IGNORECASE,
+)
 _STATUS = re.compile(r"\b([245])\.\d{1,3}\.\d{1,3}\b")
 _SMTP = re.compile(r"\b([45])\d\d[ -]")
 _ADDRESS = re.compile(r"[\w.+=#~^-]{1,100}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
@@ -88,7 +94,8 @@ class Report:
 
     message_ids: tuple[str, ...] = ()
     recipient: str = ""
-    permanent: bool = True
+    permanent: bool = True  # the address is dead, not only full or away
+    late: bool = False  # the server goes on trying
     reason: str = ""
 
 
@@ -164,6 +171,7 @@ def _standard(groups: list[dict[str, str]], headers: Headers, body: Body, text: 
         message_ids=_quoted_ids(headers, body, text),
         recipient=_first_address(recipient),
         permanent=permanent,
+        late=_action(worst) == "delayed",
         reason=" ".join(reason.split())[:500],
     )
 
@@ -181,12 +189,14 @@ def _free_form(headers: Headers, body: Body, text: str, subject: str) -> Report:
     text = text[:_MAX_TEXT]
     named = headers.get("x-failed-recipients") or text
     codes = _STATUS.findall(text) or _SMTP.findall(text)
-    late = bool(_DELAY.search(subject)) or (bool(codes) and "5" not in codes and "4" in codes)
+    passing = bool(codes) and "5" not in codes and "4" in codes
+    late = bool(_DELAY.search(subject)) or (passing and bool(_TRIES.search(text)))
     line = next((line.strip() for line in text.split("\n") if _STATUS.search(line) or _SMTP.search(line)), "")
     return Report(
         message_ids=_quoted_ids(headers, body, text),
         recipient=_first_address(named),
-        permanent=not late,
+        permanent=not (late or passing),
+        late=late,
         reason=" ".join((line or subject).split())[:500],
     )
 

@@ -21,9 +21,10 @@ import nh3
 from omnidesk.channels.email import mime
 from omnidesk.domain.messages import Address, Outbound
 from omnidesk.domain.numbers import grouped
+from omnidesk.domain.tokens import return_path
 
 LOOP_HEADER = "X-Omnidesk-Loop"
-"""Names the desk that sent a mail; a mail that comes back with our own name is a loop."""
+"""Names the desk that sent a mail; a mail that comes back with our own mark is a loop."""
 
 _MAX_REFERENCES = 20  # the oldest and the newest
 _MAX_REFERENCES_LENGTH = 4_000  # octets; some servers refuse headers of 8 kB
@@ -41,8 +42,10 @@ class Letterhead:
 
     address: str
     name: str = ""
-    return_path: str = ""  # bounces go to it, with the conversation's token; empty: to the address
+    return_path: str = ""  # bounces go to it; empty: to the address
+    key: bytes = field(default=b"", repr=False)  # signs the return path of each delivery; empty: it goes unsigned
     domain: str = ""  # empty: the address's
+    loop_mark: str = ""  # empty: the domain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,7 @@ def compose(message: Outbound, letterhead: Letterhead, contents: Sequence[bytes]
     own = mime.address(letterhead.address)
     to = [(each.name, mime.address(each.address)) for each in message.to]
     cc = [(each.name, mime.address(each.address)) for each in message.cc]
-    sender = with_token(mime.address(letterhead.return_path), message.reply_token) if letterhead.return_path else own
+    sender = _return_path(message, letterhead) or own
     recipients = tuple({each.lower(): each for _, each in to + cc}.values())
     head = [
         mime.header("From", mime.mailbox(message.from_name or letterhead.name, own)),
@@ -74,12 +77,18 @@ def compose(message: Outbound, letterhead: Letterhead, contents: Sequence[bytes]
         mime.header("Date", [format_datetime(message.created_at or now)]),
         *_threading(message, letterhead.domain or own.rpartition("@")[2]),
         *_automatic(message),
-        mime.header(LOOP_HEADER, [letterhead.domain or own.rpartition("@")[2]]),
+        mime.header(LOOP_HEADER, [letterhead.loop_mark or letterhead.domain or own.rpartition("@")[2]]),
         mime.header("MIME-Version", ["1.0"]),
     ]
     content = b"".join(head) + _body(message, contents)
     utf8 = not all(each.isascii() for each in (own, sender, *recipients))
     return Mail(sender=sender, recipients=recipients, content=content, utf8=utf8)
+
+
+def _return_path(message: Outbound, letterhead: Letterhead) -> str:
+    """Where bounces go: an address of this delivery's own, signed."""
+    plain = mime.address(letterhead.return_path) if letterhead.return_path else ""
+    return return_path(message.delivery_id, letterhead.key, plain) if plain and letterhead.key else plain
 
 
 def with_token(address: str, token: str) -> str:

@@ -6,12 +6,15 @@ Everything that may place a message is gathered here and weighed elsewhere (`dom
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from hashlib import blake2b
+from uuid import UUID
 
 from omnidesk.channels.email.authentication import trusted
 from omnidesk.channels.email.headers import Mailbox
 from omnidesk.channels.email.reading import Mail
 from omnidesk.domain.messages import Address, Bounce, Ignored, Inbound, Item, Receipt, Ref
+from omnidesk.domain.tokens import is_return_path, returned_delivery
 
 REALM = "mail"
 _MAX_REFERENCES = 50
@@ -32,26 +35,34 @@ def to_items(
     meta: Mapping[str, str],
     own_addresses: Collection[str],
     *,
+    inbox_addresses: Collection[str] = (),
+    keys: Collection[bytes] = (),
     trusted_authserv_id: str = "",
-    loop_mark: str = "",
+    loop_marks: Collection[str] = (),
 ) -> list[Item]:
     """The items of a mail that was delivered with this envelope.
 
     `meta` holds `mail_from` and `rcpt_to` (a JSON list) when the transport knew them.
-    `own_addresses` are those of all inboxes; a subaddress of one is ours too. Only the server
-    named `trusted_authserv_id` is believed about DMARC. `loop_mark` is what our own mails carry.
+    `own_addresses` are those of all inboxes, `inbox_addresses` those of this one; a subaddress of one is
+    ours too. `keys` sign our return paths. Only the server named `trusted_authserv_id` is believed about
+    SPF, DKIM and DMARC. `loop_marks` are what our own mails carry.
     """
-    if loop_mark and loop_mark.lower() in (mark.lower() for mark in mail.loop_marks):
+    if {mark.lower() for mark in loop_marks} & {mark.lower() for mark in mail.loop_marks}:
         return [Ignored(reason="a mail of this desk came back")]
     own = [address.lower() for address in own_addresses]
     arrived_at = _arrived_at(mail, meta)
+    deliveries = _deliveries(arrived_at, own, keys)
     if mail.bounce is not None:
+        if None in deliveries:
+            return [Ignored(reason="a bounce to a return path that this desk did not sign")]
         return [
             Bounce(
+                deliveries=_known(deliveries),
                 references=_refs(mail.bounce.message_ids),
                 tokens=_tokens(arrived_at, own),
                 recipient=mail.bounce.recipient,
                 permanent=mail.bounce.permanent,
+                late=mail.bounce.late,
                 reason=mail.bounce.reason,
             )
         ]
@@ -59,7 +70,8 @@ def to_items(
         return [Receipt(state=mail.receipt.state, ref=each) for each in _refs(mail.receipt.message_ids)] or [
             Ignored(reason="a receipt that names no mail")
         ]
-    return [_inbound(mail, meta, own, arrived_at, trusted(mail.authentication, trusted_authserv_id))]
+    inbound = _inbound(mail, meta, own, arrived_at, trusted(mail.authentication, trusted_authserv_id))
+    return [replace(inbound, deliveries=_known(deliveries), address=_came_to(arrived_at, inbox_addresses))]
 
 
 def _inbound(
@@ -154,6 +166,22 @@ def _tokens(addresses: Iterable[str], own: list[str]) -> tuple[str, ...]:
     returns = [f"{local}@{domain}" for domain in domains for local in _RETURN_LOCALS]
     found = [_behind_plus(address, base) for address in addresses for base in (*own, *returns)]
     return tuple(dict.fromkeys(token for token in found if token))
+
+
+def _deliveries(addresses: Iterable[str], own: list[str], keys: Collection[bytes]) -> list[UUID | None]:
+    """Of each return path of ours the delivery; None for one that none of the keys signed."""
+    paths = [address for address in addresses if is_return_path(address) and _is_own(address, own)]
+    return [returned_delivery(path, *keys) for path in paths]
+
+
+def _known(deliveries: Iterable[UUID | None]) -> tuple[UUID, ...]:
+    return tuple(dict.fromkeys(each for each in deliveries if each))
+
+
+def _came_to(addresses: Iterable[str], inbox_addresses: Collection[str]) -> str:
+    """Which of the inbox's addresses this mail was sent to, the envelope's first; empty when it names none."""
+    bases = [each.lower() for each in inbox_addresses]
+    return next((base for address in addresses for base in bases if _is_own(address, [base])), "")
 
 
 def _behind_plus(address: str, base: str) -> str:
