@@ -87,7 +87,7 @@ def operator(here: None, capsys: pytest.CaptureFixture[str]) -> Operator:
 
 
 def token(link: str) -> str:
-    found = re.fullmatch(r"http://127\.0\.0\.1:\d+/login#(\S+)\n", link)
+    found = re.fullmatch(r"http://127\.0\.0\.1:\d+/\w+[#/]([\w-]{40,})\n", link)
     assert found, link
     return found[1]
 
