@@ -8,7 +8,7 @@ from uuid import UUID
 from omnidesk.db.session import Tx
 
 LANES = 64
-LEASE_S = 30.0
+LEASE_S = 10.0  # renewed while its holder works; also how long a killed one keeps others waiting
 HALF_AT, ALONE_AT, PARK_AT = 1, 2, 5
 """Attempts without a verdict: a batch is halved, then its members are read alone, three times, then parked."""
 
