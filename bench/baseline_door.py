@@ -1,6 +1,6 @@
 """The baseline of the door: FastAPI and one bare INSERT with its commit by asyncpg. Not tuned.
 
-    BASELINE_DATABASE=postgresql://… uvicorn bench.baseline_door:app
+BASELINE_DATABASE=postgresql://… uvicorn bench.baseline_door:app
 """
 
 import os

@@ -19,9 +19,7 @@ def run() -> Figures:
             ways = {"ours": (one.port, one.path), "bare": (bare_port, "/take")}
             for way, (port, path) in ways.items():
                 _rate(port, path, f"warm-{way}", 32, 1_000)
-            found = {
-                connections: {way: list[float]() for way in ways} for connections in CONNECTIONS
-            }
+            found = {connections: {way: list[float]() for way in ways} for connections in CONNECTIONS}
             for number in range(ROUNDS):
                 for connections in CONNECTIONS:
                     for way, (port, path) in ways.items():

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 from fastapi import Request
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -44,7 +44,8 @@ class Edge:
         self._app, self._measure = app, measure
         self._limits = sorted(limits.items(), key=lambda item: -len(item[0]))
         self._default_limit = default_limit
-        self._always = _ALWAYS | ({"Strict-Transport-Security": "max-age=31536000"} if https else {})
+        always = _ALWAYS | ({"Strict-Transport-Security": "max-age=31536000"} if https else {})
+        self._always, self._always_api = _raw(always), _raw(always | _JSON)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,7 +55,7 @@ class Edge:
         headers = Headers(scope=scope)
         scope["request_id"] = request_id = _request_id(headers.get("x-request-id"))
         names = {"request_id": request_id} | _trace(headers.get("traceparent"))
-        answer = _Answer(send, request_id, self._always | (_JSON if _is_api(scope["path"]) else {}))
+        answer = _Answer(send, request_id, self._always_api if _is_api(scope["path"]) else self._always)
         with structlog.contextvars.bound_contextvars(**names):
             try:
                 limited = _limited(receive, headers, self._limit(scope["path"]))
@@ -74,7 +75,8 @@ class Edge:
     def _finish(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "") or "unmatched"
         self._measure(scope["method"], route, status, seconds)
-        log.info(
+        tell = log.debug if scope.get("quiet") and status < 300 else log.info  # the journal of arrivals has it, too
+        tell(
             "request",
             method=scope["method"],
             route=route,
@@ -87,18 +89,22 @@ class Edge:
 class _Answer:
     """Passes an answer on, with our headers; `status` 0: nothing was sent yet."""
 
-    def __init__(self, send: Send, request_id: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, send: Send, request_id: str, headers: "list[tuple[bytes, bytes]]") -> None:
         self._send, self._request_id, self._headers = send, request_id, headers
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-Id"] = self._request_id
-            for name, value in self._headers.items():
-                headers.setdefault(name, value)
+            given = [pair for pair in message.get("headers", ()) if pair[0].lower() != b"x-request-id"]
+            names = {name.lower() for name, _ in given}
+            ours = [pair for pair in self._headers if pair[0] not in names]
+            message["headers"] = [*given, *ours, (b"x-request-id", self._request_id.encode())]
         await self._send(message)
+
+
+def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
 def _is_api(path: str) -> bool:

@@ -67,11 +67,11 @@ def create_api(parts: Parts) -> FastAPI:
     app.state.figures = figures = Figures(parts.db, version=parts.settings.version)
     app.state.keyed = asyncio.Semaphore(idempotency.AT_ONCE)
     errors.install(app)
-    app.router.routes.extend(hooks.routes)
     for routes in ROUTERS:
         app.router.routes.extend(routes.routes)
     upload = parts.settings.max_upload + UPLOAD_OVERHEAD
     limits = {"/v1/attachments": upload, "/v1/inboxes/": 2 * upload, "/hooks/": 2 * upload}
+    app.add_middleware(hooks.Hooks)
     app.add_middleware(
         Edge,
         limits={**limits, **parts.settings.body_limits},

@@ -18,7 +18,7 @@ import structlog
 
 from omnidesk.db import arrivals, inboxes
 from omnidesk.db.arrivals import LANES, NewArrival
-from omnidesk.db.session import Database, is_away
+from omnidesk.db.session import Database, Tx, is_away
 from omnidesk.desk.new_ids import new_id
 from omnidesk.desk.vault import Vault
 from omnidesk.domain.errors import Refused, Unavailable
@@ -28,6 +28,7 @@ log = structlog.get_logger()
 
 GROUP = 100  # arrivals in one INSERT
 GROUP_BYTES = 1_000_000
+REST_S = 0.05  # how long a connection is kept for the next one who comes
 MAX_KEY = 200
 _CLEAN = re.compile(r"[\x21-\x7e]{1,200}")
 
@@ -46,6 +47,7 @@ class Door:
     def __init__(self, db: Database, vault: Vault, *, wake: Callable[[], None], flushers: int = 2) -> None:
         self._db, self._vault, self._wake = db, vault, wake
         self._waiting: list[_Guest] = []
+        self._resting: list[asyncio.Future[None]] = []  # flushers that have a connection and nothing to write
         self._free = flushers
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -60,7 +62,9 @@ class Door:
         rows = [sealed(self._vault, inbox_id, arrival, now or datetime.now(UTC)) for arrival in came]
         guest = _Guest(rows, asyncio.get_running_loop().create_future())
         self._waiting.append(guest)
-        if self._free:
+        if self._resting:
+            self._resting.pop().set_result(None)
+        elif self._free:
             self._free -= 1
             task = asyncio.create_task(self._flush())
             self._tasks.add(task)
@@ -86,12 +90,31 @@ class Door:
         self._wake()
 
     async def _flush(self) -> None:
-        """Write groups until nobody waits."""
+        """Write groups until nobody comes any more, on one connection: taking one costs more than a group."""
         try:
             while self._waiting:
-                await self._write(self._next_group())
+                group: list[_Guest] = []
+                try:
+                    async with self._db.connection() as tx:
+                        while self._waiting or await self._somebody_comes():
+                            group = self._next_group()
+                            await self._write(tx, group)
+                            group = []
+                except Exception as error:  # anything at all: each guest must hear an answer
+                    await self._one_by_one(group or self._next_group(), error)
         finally:
             self._free += 1
+
+    async def _somebody_comes(self) -> bool:
+        """Whether somebody comes within a moment."""
+        rest: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._resting.append(rest)
+        try:
+            await asyncio.wait((rest,), timeout=REST_S)
+        finally:
+            if not rest.done():
+                self._resting.remove(rest)
+        return bool(self._waiting)
 
     def _next_group(self) -> list[_Guest]:
         group: list[_Guest] = []
@@ -105,13 +128,8 @@ class Door:
         del self._waiting[: len(group)]
         return group
 
-    async def _write(self, group: Sequence[_Guest]) -> None:
-        try:
-            async with self._db.connection() as tx:
-                stored = await arrivals.store(tx, [row for guest in group for row in guest.rows])
-        except Exception as error:  # anything at all: each guest must hear an answer
-            await self._one_by_one(group, error)
-            return
+    async def _write(self, tx: Tx, group: Sequence[_Guest]) -> None:
+        stored = await arrivals.store(tx, [row for guest in group for row in guest.rows])
         for guest in group:
             if not guest.heard.done():
                 guest.heard.set_result(stored)
@@ -120,7 +138,11 @@ class Door:
     async def _one_by_one(self, group: Sequence[_Guest], error: Exception) -> None:
         if len(group) > 1 and not is_away(error):
             for guest in group:
-                await self._write([guest])
+                try:
+                    async with self._db.connection() as tx:
+                        await self._write(tx, [guest])
+                except Exception as its_own:
+                    await self._one_by_one([guest], its_own)
             return
         log.warning("door.refused", error=type(error).__name__, guests=len(group), away=is_away(error))
         for guest in group:
