@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from omnidesk import worker
 from omnidesk.api import deps
-from omnidesk.api.auth import SAFE
+from omnidesk.api.auth import SAFE, cookie_name
 from omnidesk.api.factory import create_api
 from omnidesk.channels import outgoing
 from omnidesk.channels.email import listener as mail
@@ -35,6 +35,8 @@ from omnidesk.desk.vault import Vault
 from omnidesk.domain.messages import Arrival
 from omnidesk.ports import check_free, listening_socket, mail_ports
 from omnidesk.process import GRACE_S, together
+from omnidesk.web import pages as console
+from omnidesk.web import visit
 
 WITHOUT_NAME = "omnidesk.localhost"  # the domain of a desk that is reached by an address only
 
@@ -141,6 +143,16 @@ def create_app(settings: Settings, stop: asyncio.Event | None = None) -> FastAPI
     stopped = stop or asyncio.Event()
     desk = open_desk(settings)
     feed = Feed(desk.db, desk.listener)
+    pages = visit.Parts(
+        db=desk.db,
+        vault=desk.vault,
+        channels=desk.channels,
+        files=desk.files,
+        public_url=settings.public_url,
+        cookie=cookie_name(settings.public_url.startswith("https://")),
+        zone=settings.default_timezone,
+        language=settings.default_language,
+    )
     app = create_api(
         deps.Parts(
             db=desk.db,
@@ -150,9 +162,12 @@ def create_app(settings: Settings, stop: asyncio.Event | None = None) -> FastAPI
             feed=feed,
             intake=desk.intake,
             files=desk.files,
-            settings=deps.Settings(public_url=settings.public_url, version=version("omnidesk")),
+            settings=deps.Settings(
+                public_url=settings.public_url, version=version("omnidesk"), body_limits=console.body_limits(pages)
+            ),
         )
     )
+    app.router.routes.extend(console.pages(pages))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -197,4 +197,4 @@ async def create_login_link(agent_id: AgentId, actor: WritesAgents, parts: Home,
     if not actor.role.at_least(Role(agent.role)):
         raise Forbidden("This agent's role is above yours.")
     token = await access.make_link(db, agent_id, now=now)
-    return LinkOut(token=token, url=f"{parts.settings.public_url}/login#{token}")
+    return LinkOut(token=token, url=f"{parts.settings.public_url}/welcome/{token}")

@@ -1,1 +1,1 @@
-"""HTML rendered on the server."""
+"""Pages rendered here: server-side HTML that needs no script. `pages.pages` gives their routes."""
