@@ -190,12 +190,21 @@ async def lock_tickets(tx: Tx, ticket_ids: Sequence[UUID]) -> dict[UUID, LockedT
     }
 
 
-async def identify(tx: Tx, people: Sequence[tuple[UUID, UUID, Address, str | None]]) -> dict[Key, KnownIdentity]:
+async def identify(
+    tx: Tx,
+    people: Sequence[tuple[UUID, UUID, Address, str | None]],
+    *,
+    senders: Sequence[Key] = (),
+    reported: Sequence[UUID] = (),
+) -> dict[Key, KnownIdentity]:
     """Find or make the identities of (identity id, contact id, address, language); new ones get a contact each.
 
-    Sorted by key, so that batches which share people wait for each other in one direction only.
+    Sorted by key, so that batches which share people wait for each other in one direction only. Then the
+    `senders`, who may be counted an acknowledgement, and the recipients of the `reported` deliveries are
+    locked: what is read of them is true until the commit.
     """
     if not people:
+        await _lock_identities(tx, senders, reported)
         return {}
     people = sorted(people, key=lambda person: person[2].key)
     made = await tx.driver.fetch(
@@ -217,6 +226,7 @@ async def identify(tx: Tx, people: Sequence[tuple[UUID, UUID, Address, str | Non
     await _CONTACTS.insert(
         tx, [(contact, address.name, language) for identity, contact, address, language in people if identity in new]
     )
+    await _lock_identities(tx, senders, reported)
     rows = await tx.driver.fetch(
         """
         SELECT i.id, i.kind, i.realm, i.address, i.contact_id, i.acks, i.acks_since, i.unreachable_at, c.language
@@ -238,6 +248,24 @@ async def identify(tx: Tx, people: Sequence[tuple[UUID, UUID, Address, str | Non
         )
         for row in rows
     }
+
+
+async def _lock_identities(tx: Tx, senders: Sequence[Key], reported: Sequence[UUID]) -> None:
+    if senders or reported:
+        await tx.driver.execute(
+            """
+            SELECT id FROM identities WHERE id = ANY(ARRAY(
+                SELECT i.id FROM unnest($1::text[], $2::text[], $3::text[]) AS k (kind, realm, address)
+                  JOIN identities AS i USING (kind, realm, address)
+                 UNION
+                SELECT unnest(to_ids || cc_ids) FROM deliveries WHERE id = ANY($4::uuid[])))
+             ORDER BY id FOR NO KEY UPDATE
+            """,
+            [kind for kind, _, _ in senders],
+            [realm for _, realm, _ in senders],
+            [address for _, _, address in senders],
+            reported,
+        )
 
 
 async def draw_numbers(tx: Tx, count: int) -> list[int]:

@@ -4,7 +4,8 @@
 2. read them outside any transaction;
 3. in one short transaction: are the lanes still ours? look up, land, write, conclude, free the lanes.
 
-Lock order: lanes, identities, contacts, tickets, conversations.
+Lock order: lanes, identities, contacts, tickets, conversations. Who may be sent an acknowledgement or be marked
+as unreachable, and the tickets that receipts and bounces are about, are therefore locked before anything lands.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+import asyncpg
 import structlog
 
 from omnidesk.db import arrivals, deliveries, events, timers
@@ -31,7 +33,8 @@ from omnidesk.desk.reading import Reader
 from omnidesk.desk.setup import Setup
 from omnidesk.domain import ids
 from omnidesk.domain.events import Event, EventType
-from omnidesk.domain.messages import Address, Arrival, Bounce, Deleted, Echo, Edited, Inbound, Receipt
+from omnidesk.domain.messages import Address, Arrival, Bounce, Deleted, Echo, Edited, Inbound, Receipt, Ref
+from omnidesk.domain.threading import Key
 
 log = structlog.get_logger()
 
@@ -39,6 +42,7 @@ BATCH = 200
 BATCH_BYTES = 8_000_000
 SETUP_FRESH_S = 1.0
 INLINE_WAIT_S = 2.0
+WRITE_TRIES = 5
 
 
 class LostLanes(Exception):
@@ -46,7 +50,10 @@ class LostLanes(Exception):
 
 
 class Moved(Exception):
-    """A merge moved a conversation between our look-up and our locks: look again."""
+    """A merge moved a conversation between our look-up and our locks: look again.
+
+    The same is done when another lane's batch began a thread, or took in a message, that ours has as well.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,10 +171,14 @@ class Intake:
             await arrivals.release_lanes(tx, holder, lanes)
             return landing
 
-        for _ in range(5):
-            with suppress(Moved):
+        for tries in range(1, WRITE_TRIES + 1):
+            try:
                 return await self._db.repeating(work)
-        raise Moved
+            except (Moved, asyncpg.UniqueViolationError) as error:
+                if tries == WRITE_TRIES:
+                    raise
+                log.info("intake.look_again", tries=tries, error=type(error).__name__)
+        raise AssertionError("unreachable")
 
     async def _desk(self) -> Setup:
         """Queues, calendars and addresses, read again after a second."""
@@ -182,8 +193,12 @@ class Intake:
     async def _known(self, tx: Tx, read: Sequence[Read], now: datetime) -> Known:
         """Everything that the batch may touch, each kind in one statement, in the order of the locks."""
         wanted = _wanted(read)
+        reported = await self._reported(tx, wanted)
         people = await statements.identify(
-            tx, [(new_id(now), new_id(now), person, spoken) for person, spoken in wanted.people.values()]
+            tx,
+            [(new_id(now), new_id(now), person, spoken) for person, spoken in wanted.people.values()],
+            senders=sorted(wanted.senders),
+            reported=reported,
         )
         refs = await statements.find_refs(tx, sorted(wanted.refs))
         found = await statements.find_conversations(
@@ -194,7 +209,10 @@ class Intake:
             numbers=sorted(wanted.numbers),
             deliveries=sorted(wanted.deliveries),
         )
-        tickets = await statements.lock_tickets(tx, sorted({conversation.ticket_id for conversation in found}))
+        about = await deliveries.tickets_of(tx, reported) if reported else []
+        tickets = await statements.lock_tickets(tx, sorted({*about, *(one.ticket_id for one in found)}))
+        if reported and await deliveries.tickets_of(tx, reported) != about:
+            raise Moved
         conversation_ids = sorted({conversation.id for conversation in found})
         if conversation_ids:
             now_at = await statements.tickets_of(tx, conversation_ids)
@@ -216,6 +234,14 @@ class Intake:
         for ref in refs:
             known.refs.setdefault((ref.realm, ref.external_id), []).append(ref)
         return known
+
+    async def _reported(self, tx: Tx, wanted: "_Wanted") -> list[UUID]:
+        """The deliveries that receipts and bounces may be about."""
+        if not wanted.proofs:
+            return sorted(wanted.reported)
+        proofs = list(wanted.proofs)
+        found = await deliveries.by_proof(tx, [key for key, _ in proofs], [ref for _, ref in proofs])
+        return sorted({delivery for delivery in found if delivery} | wanted.reported)
 
     async def _store(self, tx: Tx, landing: Landing) -> None:
         """Write the rows, parents before children."""
@@ -300,7 +326,10 @@ class Intake:
 
 @dataclass(slots=True)
 class _Wanted:
-    people: dict[tuple[str, str, str], tuple[Address, str | None]]
+    people: dict[Key, tuple[Address, str | None]]
+    senders: set[Key]
+    proofs: set[tuple[str, Ref | None]]  # of receipts and bounces: our own key, and the platform's id
+    reported: set[UUID]  # deliveries that bounces name
     refs: set[tuple[str, str]]
     tokens: set[str]
     threads: set[tuple[UUID, str]]
@@ -311,11 +340,12 @@ class _Wanted:
 
 def _wanted(read: Sequence[Read]) -> _Wanted:
     """What the items of a batch name: people, messages, tokens, threads, numbers."""
-    wanted = _Wanted({}, set(), set(), set(), set(), set(), set())
+    wanted = _Wanted({}, set(), set(), set(), set(), set(), set(), set(), set(), set())
     for one in read:
         for item, extras in one.items:
             match item:
                 case Inbound():
+                    wanted.senders.add(item.sender.key)
                     for person in (item.sender, *item.participants):
                         spoken = extras.language if person is item.sender else None
                         known = wanted.people.get(person.key)
@@ -331,12 +361,15 @@ def _wanted(read: Sequence[Read]) -> _Wanted:
                 case Edited() | Deleted():
                     wanted.refs.add((item.ref.realm, item.ref.external_id))
                 case Receipt():
+                    wanted.proofs.add((item.correlation, item.ref))
                     if item.ref:
                         wanted.refs.add((item.ref.realm, item.ref.external_id))
                 case Echo():
                     wanted.refs.add((item.ref.realm, item.ref.external_id))
                     wanted.threads.add((one.arrival.inbox_id, item.thread_key))
                 case Bounce():
+                    wanted.proofs |= {("", ref) for ref in item.references}
+                    wanted.reported |= set(item.deliveries)
                     wanted.refs |= {(ref.realm, ref.external_id) for ref in item.references}
                     wanted.deliveries |= set(item.deliveries)
     return wanted
