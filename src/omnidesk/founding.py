@@ -42,8 +42,11 @@ async def prepare(settings: Settings, url: str) -> str | None:
 
 
 def login_url(settings: Settings, token: str) -> str:
-    """Where a one-time link leads; the token stands behind `#`, which no browser sends and no server logs."""
-    return f"{settings.public_url}/login#{token}"
+    """Where a one-time link leads: a page that may be looked at and is used once, within a day.
+
+    Our access log holds route templates, never the token.
+    """
+    return f"{settings.public_url}/welcome/{token}"
 
 
 async def _first_link(settings: Settings, db: Database) -> str | None:
