@@ -72,7 +72,7 @@ async def delivery(desk: Desk, ticket_id: str) -> dict[str, Any]:
 
 async def sent(desk: Desk, ticket_id: str) -> None:
     async def is_sent() -> bool:
-        return (await delivery(desk, ticket_id))["state"] == "sent"
+        return bool((await delivery(desk, ticket_id))["state"] == "sent")
 
     await until(is_sent)
 

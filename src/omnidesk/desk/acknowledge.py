@@ -26,9 +26,19 @@ def within_budget(acks: int, since: datetime | None, now: datetime, *, most: int
 
 
 def compose(
-    *, name: str, language: str, number: str, received_at: datetime, days: int, calendar: StoredCalendar
+    *,
+    name: str,
+    language: str,
+    number: str,
+    received_at: datetime,
+    days: int,
+    calendar: StoredCalendar,
+    moved: tuple[str, str] | None = None,
 ) -> Acknowledgement:
-    """The words of an acknowledgement, its promise counted in the queue's business days."""
+    """The words of an acknowledgement, its promise counted in the queue's business days.
+
+    `moved`: the address that was written to, and the queue that its mail went to instead of the address's own.
+    """
     try:
         due = add_business_days(received_at, days, calendar.hours)
     except NeverOpen:
@@ -47,6 +57,7 @@ def compose(
             "We have received your message and registered it under the number {number}.",
             number=numbers.grouped(number),
         ),
+        *([_told_moved(language, *moved)] if moved else []),
         promise,
         "",
         texts.say(
@@ -56,6 +67,15 @@ def compose(
         ),
     ]
     return Acknowledgement(text="\n".join(lines), due=due)
+
+
+def _told_moved(language: str, address: str, queue: str) -> str:
+    return texts.say(
+        language,
+        "You wrote to {address}. This is a matter for {queue}, so we have passed it on; you need not write again.",
+        address=address,
+        queue=queue,
+    )
 
 
 def _told(language: str, at: datetime, calendar: StoredCalendar) -> str:

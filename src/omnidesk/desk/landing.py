@@ -35,7 +35,7 @@ from omnidesk.domain.messages import (
 )
 from omnidesk.domain.threading import Candidate, Key, Placement, Via, place
 from omnidesk.domain.tickets import Status, Ticket
-from omnidesk.routing.rules import choose_queue
+from omnidesk.routing.rules import choose_queue, queue_of_place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +106,7 @@ class Draft:
     facts: dict[str, str]
     last_inbound_at: datetime
     because: dict[str, Any]
+    moved: bool  # it was written to the address of another queue
 
 
 @dataclass(slots=True)
@@ -269,6 +270,7 @@ class Landing:
             facts=dict(extras.facts),
             last_inbound_at=at,
             because=because,
+            moved="moved_from" in because,
         )
         self.rows.drafts.append(draft)
         self._drafts[ticket_id] = draft
@@ -441,16 +443,18 @@ class Landing:
         inputs = {
             "channel": inbox.channel,
             "inbox": inbox.name,
+            "address": inbound.address,
             "language": language,
             "urgency": extras.urgency,
             "subject": inbound.subject,
             "text": inbound.text,
             "facts": dict(extras.facts),
         }
-        choice = choose_queue(
-            [queue.rule for queue in self.setup.queues.values()], inputs, inbox_queue_id=inbox.queue_id
-        )
+        rules = [queue.rule for queue in self.setup.queues.values()]
+        choice = choose_queue(rules, inputs, inbox_queue_id=inbox.queue_id)
         queue = self.setup.queues[choice.queue_id]
+        own = queue_of_place(rules, {"inbox": inbox.name, "address": inbound.address}) if inbound.address else None
+        misdirected = choice.reason == "rule" and own is not None and own != queue.id
         recorded = {name: value for name, value in inputs.items() if name not in {"subject", "text", "facts"}}
         return queue, {
             "queue": queue.name,
@@ -458,6 +462,7 @@ class Landing:
             "reason": choice.reason,
             "inputs": recorded,
             "urgency": {"level": extras.urgency, "reasons": list(extras.urgency_reasons)},
+            **({"moved_from": self.setup.queues[own].name} if misdirected and own else {}),
         }
 
     # --- what happens to messages that are here -----------------------------------------------------

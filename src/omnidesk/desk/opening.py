@@ -97,6 +97,7 @@ def _acknowledge(rows: Opened, draft: Draft, number: str, setup: Setup, now: dat
         received_at=draft.read.arrival.received_at,
         days=draft.queue.reply_days,
         calendar=setup.calendars[draft.queue.calendar_id],
+        moved=(draft.inbound.address, draft.queue.name) if draft.moved else None,
     )
     post = _post(draft, number, said, setup, now)
     rows.posts.append(post)

@@ -4,7 +4,8 @@
     urgency >= "high" or subject contains "refund"
     not (facts.amount < 1000) and tier != "free"
 
-Names: category, channel, inbox, language, urgency, subject, text, tier, and facts.<name>. Text is compared
+Names: address (which of the inbox's own it came to), category, channel, inbox, language, urgency, subject, text,
+tier, and facts.<name>. Text is compared
 without regard to case, width, ё and е, or runs of blanks. What is not known is empty text; a comparison
 with a number is false for what is no number. A rule is parsed, never evaluated as code.
 """
@@ -19,7 +20,7 @@ from omnidesk.domain.errors import Refused
 from omnidesk.domain.text import folded
 from omnidesk.routing.values import URGENCIES
 
-NAMES = ("category", "channel", "inbox", "language", "urgency", "subject", "text", "tier")
+NAMES = ("address", "category", "channel", "inbox", "language", "urgency", "subject", "text", "tier")
 MAX_CHARS = 4_000
 MAX_DEPTH = 20  # of parentheses and `not`
 MAX_TERMS = 300  # comparisons and list members

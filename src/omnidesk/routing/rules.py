@@ -7,7 +7,16 @@ from uuid import UUID
 
 from omnidesk.routing.expressions import Inputs, Rule, RuleError, parse, parse_optional
 
-__all__ = ["QueueChoice", "QueueRule", "Rule", "RuleError", "choose_queue", "parse", "parse_optional"]
+__all__ = [
+    "QueueChoice",
+    "QueueRule",
+    "Rule",
+    "RuleError",
+    "choose_queue",
+    "parse",
+    "parse_optional",
+    "queue_of_place",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +49,7 @@ def choose_queue(
     A queue asked for that is not among `rules` is passed over. Without a fallback the last queue takes what
     nobody claims, so that nothing is lost. Raises LookupError when there are no queues at all.
     """
-    ordered = sorted(rules, key=lambda rule: (rule.position, rule.queue_id.int))
+    ordered = _ordered(rules)
     if not ordered:
         raise LookupError("there are no queues")
     known = {rule.queue_id for rule in ordered}
@@ -53,3 +62,16 @@ def choose_queue(
             return QueueChoice(queue_id=rule.queue_id, rule=rule.match.source, reason="rule")
     last = next((rule for rule in ordered if rule.fallback), ordered[-1])
     return QueueChoice(queue_id=last.queue_id, rule="", reason="fallback")
+
+
+def queue_of_place(rules: Iterable[QueueRule], place: Mapping[str, Any]) -> UUID | None:
+    """The queue that a place (inbox and address) stands for: of the first rule that the place alone makes true."""
+    given, nothing = Inputs(place), Inputs({})
+    for rule in _ordered(rules):
+        if rule.match is not None and rule.match.matches(given) and not rule.match.matches(nothing):
+            return rule.queue_id
+    return None
+
+
+def _ordered(rules: Iterable[QueueRule]) -> list[QueueRule]:
+    return sorted(rules, key=lambda rule: (rule.position, rule.queue_id.int))

@@ -111,7 +111,7 @@ def _inbound(
         automatic=mail.auto_submitted or ourselves or author == _NOBODY,
         quiet=mail.quiet,
         suspicious=suspicious,
-        hints=_hints(mail, author, ourselves),
+        hints=(*_hints(mail, author, ourselves), *_authenticated(results)),
         reply_to=Address(kind="email", address=reply_to.address, name=reply_to.name) if reply_to else None,
     )
 
@@ -143,6 +143,11 @@ def _hints(mail: Mail, author: str, ourselves: bool) -> tuple[str, ...]:
         ONLY_QUOTES if mail.text and not mail.visible_text else "",
     ]
     return (*mail.hints, *(hint for hint in found if hint))
+
+
+def _authenticated(results: Mapping[str, str]) -> tuple[str, ...]:
+    """What our own server found out of the mail's origin, kept with the message: `spf:pass`, `dmarc:fail`."""
+    return tuple(f"{method}:{results[method]}" for method in ("spf", "dkim", "dmarc") if method in results)
 
 
 def _arrived_at(mail: Mail, meta: Mapping[str, str]) -> tuple[str, ...]:
