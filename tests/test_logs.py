@@ -19,6 +19,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -203,7 +204,7 @@ def test_for_people_a_line_is_a_line() -> None:
 
 
 async def test_a_unique_violation_never_shows_its_row(db_url: str) -> None:
-    engine = create_async_engine(db_url)
+    engine = create_async_engine(make_url(db_url).set(drivername="postgresql+asyncpg"))
     async with engine.connect() as connection:
         await connection.execute(text("CREATE TEMP TABLE said (word text CONSTRAINT said_once UNIQUE)"))
         say = text("INSERT INTO said VALUES (:word)"), {"word": CANARY}
