@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version as installed
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -143,6 +144,20 @@ def _greet(settings: Settings, link: str | None) -> None:
     if link:
         print(f"There is no administrator yet. Become one within a day: {link}")
     print("Ctrl-C ends it.", flush=True)
+
+
+@cli.command()
+def demo(
+    port: Annotated[int, typer.Option(help="Of the pages and the API; the mail ports lie 24 to 26 above it")] = 8000,
+    folder: Annotated[Path | None, typer.Option(help="Where to keep it; default: thrown away at the end")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed brings the same customers")] = 1,
+    fast: Annotated[bool, typer.Option("--fast", help="Ten times as fast")] = False,
+    seconds: Annotated[float | None, typer.Option(min=1, help="How long; default: until Ctrl-C")] = None,
+) -> None:
+    """Run a desk with simulated customers and agents; real desks are left alone, whatever the settings say."""
+    from omnidesk import demo as play
+
+    play.run(play.Wishes(port=port, folder=folder, seed=seed, fast=fast, seconds=seconds), _process)
 
 
 @cli.command()
