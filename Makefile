@@ -15,7 +15,7 @@ $(BIN)/uv:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 setup: $(BIN)/uv ## Make everything ready: a virtual environment with the locked dependencies
-	UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --frozen --inexact --python $(BIN)/python
+	UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --system-certs --frozen --inexact --python $(BIN)/python
 	@echo "Ready. Next: make demo"
 
 demo: ## Run a desk with simulated customers and agents; Ctrl-C ends it
