@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omnidesk.routing import Agent, Policy, Queue, Snapshot, Ticket, match, plan
+from omnidesk.routing.paper import applied
 from omnidesk.routing.policy import DEFAULT
-from omnidesk.routing.simulate import applied
 from tests.routing.oracle import Oracle, said
 from tests.routing.strategies import NOW, policies, possible, snapshots
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 
 from omnidesk.routing import Agent, Decision, Policy, Queue, Snapshot, Ticket, plan
 from omnidesk.routing.match import excluding
+from omnidesk.routing.paper import applied, holding
 from omnidesk.routing.planner import Planner
 from omnidesk.routing.policy import DEFAULT
-from omnidesk.routing.simulate import applied, holding
 from tests.routing.oracle import said
 from tests.routing.strategies import AGENTS, QUEUES, TICKETS, agent, desk, policy, queue, seeds, ticket
 

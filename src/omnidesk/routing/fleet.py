@@ -7,11 +7,10 @@ has room at its end, because who was given something goes to the end.
 
 from bisect import bisect_left, insort
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import replace
 from uuid import UUID
 
 from omnidesk.routing.decision import Seen
-from omnidesk.routing.match import Need, Way
+from omnidesk.routing.match import Need, Way, sane
 from omnidesk.routing.values import Agent
 
 BANDS = (0, 1, 2)  # thirds of an agent's capacity
@@ -75,7 +74,7 @@ def _band(total: int, capacity: int) -> int:
 
 class Fleet:
     def __init__(self, agents: Iterable[Agent], *, room: bool = False) -> None:
-        self.desks: dict[UUID, Desk] = {agent.id: Desk(_sane(agent)) for agent in agents}
+        self.desks: dict[UUID, Desk] = {agent.id: Desk(sane(agent)) for agent in agents}
         self.version = 0  # changes with every place and property, but not with loads
         self._room = room
         self._units: set[int] = {1}
@@ -119,7 +118,7 @@ class Fleet:
 
     def put(self, agent: Agent, reserved: tuple[int, int, int] = (0, 0, 0)) -> Desk:
         """Enter an agent or what has changed about him; `reserved` is held for offers (primary, other, talks)."""
-        agent = _sane(agent)
+        agent = sane(agent)
         old = self.desks.get(agent.id)
         if old is not None and _same_place(old.agent, agent):
             before = _state(old)
@@ -340,14 +339,6 @@ class _Region:
     def drop(self, desk: Desk) -> None:
         index = bisect_left(self.keys, desk.idle_key)
         del self.members[index], self.keys[index]
-
-
-def _sane(agent: Agent) -> Agent:
-    """Nobody holds less than nothing, whatever was counted."""
-    if min(agent.primary_units, agent.async_units, agent.live) >= 0:
-        return agent
-    loads = (max(0, agent.primary_units), max(0, agent.async_units), max(0, agent.live))
-    return replace(agent, primary_units=loads[0], async_units=loads[1], live=loads[2])
 
 
 def _state(desk: Desk) -> _State:

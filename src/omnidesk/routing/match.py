@@ -104,6 +104,14 @@ def _needs(skills: frozenset[str]) -> tuple[Need, ...]:
     return tuple(sorted(need(skill) for skill in skills))
 
 
+def sane(agent: Agent) -> Agent:
+    """Nobody holds less than nothing, whatever was counted."""
+    if min(agent.primary_units, agent.async_units, agent.live) >= 0:
+        return agent
+    loads = (max(0, agent.primary_units), max(0, agent.async_units), max(0, agent.live))
+    return replace(agent, primary_units=loads[0], async_units=loads[1], live=loads[2])
+
+
 def is_member(agent: Agent, queue_id: UUID) -> bool:
     return agent.queues is None or queue_id in agent.queues
 

@@ -13,7 +13,7 @@ def plan(snapshot: Snapshot, policy: Policy) -> list[Decision]:
     """What to do now with every ticket of the snapshot; [] when nothing is to change.
 
     First what comes back from agents, then who gets what in the order of serving, then who waits and why,
-    by id. Pure: the same snapshot in any order gives the same decisions, and after `simulate.applied`
+    by id. Pure: the same snapshot in any order gives the same decisions, and after `paper.applied`
     the same plan gives []. A hundred thousand tickets and ten thousand agents take less than a second.
     """
     with collector_paused():

@@ -15,7 +15,7 @@ from omnidesk.routing.board import Board
 from omnidesk.routing.decision import Decision
 from omnidesk.routing.fleet import Desk
 from omnidesk.routing.lines import Line
-from omnidesk.routing.simulate import holding, offered
+from omnidesk.routing.paper import holding, offered
 from omnidesk.routing.values import Agent, Held, Offer, Policy, Queue, Snapshot, Ticket
 
 _FEW = 8  # freed agents up to this number are asked one by one
