@@ -209,6 +209,18 @@ def test_the_schema_goes_down_and_up(operator: Operator) -> None:
     assert (code, f"ok   schema       at {migrate.head()}, the newest" in found) == (0, True)
 
 
+def test_a_database_of_a_newer_program_is_left_alone(operator: Operator) -> None:
+    async def newer(desk: Desk) -> None:
+        async with desk.db.transaction() as tx:
+            await tx.driver.execute("UPDATE alembic_version SET version_num = 'ffff'")
+
+    operator.does(newer)
+    code, _, said = operator.types("migrate")
+    assert (code, "at revision ffff, which this program does not know: update the program" in said) == (2, True)
+    code, found, _ = operator.types("doctor")
+    assert (code, "bad  schema       at ffff" in found) == (1, True)
+
+
 def test_the_doctor_finds_what_is_wrong(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     operator.does(_parked)
     code, found, _ = operator.types("doctor")

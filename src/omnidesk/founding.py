@@ -23,7 +23,9 @@ async def prepare(settings: Settings, url: str) -> str | None:
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it speaks of every step of every start
     before = await current(url)
     if before is not None and before not in revisions():
-        raise SettingsError(f"the database is at revision {before}, which this program does not know: update the program")
+        raise SettingsError(
+            f"the database is at revision {before}, which this program does not know: update the program"
+        )
     if before != head():
         await migrate(url)
         log.info("schema.migrated", before=before, after=head())
