@@ -207,3 +207,9 @@ def test_a_clock_without_zone_is_refused() -> None:
         facts("вчера", datetime(2026, 11, 22), MOSCOW)  # noqa: DTZ001
     with pytest.raises(KeyError):
         facts("вчера", NOW, "Mars/Olympus")
+
+
+@pytest.mark.parametrize("text", ["вчера в 14:30.", "вчера 14:30: ошибка", "вчера в 14.30, потом снова"])
+def test_a_time_may_end_a_sentence(text: str) -> None:
+    found = facts(text, datetime(2026, 11, 22, 12, tzinfo=UTC), "Europe/Moscow")
+    assert found["occurred_at"] == "2026-11-21T14:30:00+03:00"

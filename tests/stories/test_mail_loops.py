@@ -117,7 +117,7 @@ async def test_two_desks_that_write_to_each_other_fall_silent(
     desk: Desk, other_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An agent of ours writes to another house that runs the same desk, and both acknowledge."""
-    monkeypatch.setattr(story, "KEY", "the secret key of another house, which is as long as ours")
+    monkeypatch.setattr(story, "KEY", "the secret key of another house and as long as ours")
     async with story.desk(other_url, tmp_path / "other", inbox=False) as other:
         await story.email_inbox(other, "help@other.example")
         olena = await desk.agent("Olena")

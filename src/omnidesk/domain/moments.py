@@ -18,6 +18,7 @@ _MONTH = (
     r"nov(?:ember)?|dec(?:ember)?)\.?"
 )
 _DIGIT = re.compile(r"\d")
+_FIGURES = re.compile(r"\d[./-]\d")
 _HINTS = (
     "вчера", "сегодня", "yesterday", "today", "last night", "morning", "day", "понед", "вторн", "сред", "четв", "пятн",
     "субб", "воскр",
@@ -51,7 +52,7 @@ _NO_DATE = re.compile(
 )
 _TIME = re.compile(
     r"(?:(?<![\w.,:/-])|(?<=\dT))"
-    r"(?:(?P<h>[01]?\d|2[0-3])[:.](?P<min>[0-5]\d)(?::[0-5]\d)?(?![\d.:/])|(?P<hour>[01]?\d|2[0-3]))"
+    r"(?:(?P<h>[01]?\d|2[0-3])[:.](?P<min>[0-5]\d)(?::[0-5]\d)?(?!\d|[.:/]\d)|(?P<hour>[01]?\d|2[0-3]))"
     r"(?: ?(?P<part>[ap]\.?m\.?|час\w* (?:дня|утра|вечера|ночи)|ч\b\.?|час(?:ов|а)?\b|утра|дня|вечера|ночи|o'clock))?"
     r"(?!\w)",
     re.IGNORECASE,
@@ -77,7 +78,7 @@ def occurred_at(text: str, now: datetime, zone: str) -> str | None:
         return ago
     if not has_digits and not any(hint in lower for hint in _HINTS):
         return None
-    for found in _DAY.finditer(text):
+    for found in _DAY.finditer(text) if _may_name_a_day(text, lower) else ():
         day = _day(found, here.date())
         if not day or day > here.date() or _NO_DATE.search(text[max(0, found.start() - 20) : found.start()]):
             continue
@@ -85,6 +86,15 @@ def occurred_at(text: str, now: datetime, zone: str) -> str | None:
         moment = _moment(day, at, here) if at is not None else None
         return _said(moment) if moment and moment <= here else day.isoformat()
     return _time_alone(text, here)
+
+
+def _may_name_a_day(text: str, lower: str) -> bool:
+    """Without one of these no day is named; looking for them first is cheaper."""
+    return (
+        any(hint in lower for hint in _HINTS)
+        or _FIGURES.search(text) is not None
+        or any(stem in lower for stem in _MONTHS)
+    )
 
 
 def _ago(text: str, now: datetime, here: datetime) -> str | None:

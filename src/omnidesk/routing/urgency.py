@@ -231,6 +231,8 @@ _TABLE: tuple[tuple[_Sign, str], ...] = (
     (_Sign("outage", 3, _ERRORS), "500 502 503 504"),
     (_Sign("outage", 2, _NOT, _ENTER), "могу можем могут получа* удает* пуска* способ* log login sign access"),
     (_Sign("outage", 2, _ENTER), "cannot can't couldn't unable"),
+    (_Sign("outage", 2, _NOT, _PAYING), "могу можем могут получа* удает*"),
+    (_Sign("outage", 2, _PAYING), "cannot can't couldn't unable"),
     (_Sign("outage", 2, _NOT, _PAYING), "проход* прошел прошла прошло прошли going went accept*"),
     (_Sign("outage", 2, _PAYING), "fail fails failed failing declin* отклон*"),
     (_Sign("outage", 2), "зависа* завис зависло зависла freez* frozen hangs hanging"),
