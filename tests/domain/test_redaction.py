@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from omnidesk.domain import secret_words
 from omnidesk.domain.redaction import MASK, asks_for_secret, mask, mask_html, mask_parts
 from tests.domain import secrets_generator as generator
 
@@ -193,3 +194,21 @@ def test_replies_that_ask_for_a_secret_are_refused(seed: int) -> None:
 )
 def test_the_kind_that_is_asked_for_is_told(reply: str, kind: str | None) -> None:
     assert asks_for_secret(reply) == kind
+
+
+@given(
+    around=st.tuples(st.text(max_size=20), st.text(max_size=20)),
+    announced=st.from_regex(secret_words.KEYWORDS, fullmatch=True),
+)
+def test_the_quick_look_misses_no_announcement(around: tuple[str, str], announced: str) -> None:
+    text = announced.join(around)
+    assert secret_words.may_announce(secret_words.looked_at(text)) or not secret_words.KEYWORDS.search(text)
+
+
+@given(
+    around=st.tuples(st.text(max_size=20), st.text(max_size=20)),
+    announced=st.from_regex(secret_words.PAIR, fullmatch=True),
+)
+def test_the_quick_look_misses_no_pair(around: tuple[str, str], announced: str) -> None:
+    text = announced.join(around)
+    assert secret_words.may_pair(secret_words.looked_at(text)) or not secret_words.PAIR.search(text)

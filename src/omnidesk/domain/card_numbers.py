@@ -44,8 +44,9 @@ _SCHEMES = (
 
 def find(text: str) -> Iterator[tuple[int, int]]:
     """(start, end) of every card number in the text, in order."""
-    ibans = [found.span() for found in _IBAN.finditer(text) if _is_iban(found[0])]
-    for chain in _CHAIN.finditer(text):
+    chains = list(_CHAIN.finditer(text))
+    ibans = [found.span() for found in _IBAN.finditer(text) if _is_iban(found[0])] if chains else []
+    for chain in chains:
         if not any(start < chain.end() and chain.start() < end for start, end in ibans):
             yield from _cards_of(text, chain.start(), chain.end())
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from omnidesk.domain.moments import occurred_at
+from omnidesk.domain.text import is_plain
 
 _READ = 50_000  # characters looked at
 _DIGIT = re.compile(r"\d")
@@ -26,7 +27,9 @@ def facts(text: str, now: datetime, zone: str) -> dict[str, str]:
     """
     if now.tzinfo is None:
         raise ValueError("now without time zone")
-    text = text[:_READ].translate(_BLANKS)
+    text = text[:_READ]
+    if not is_plain(text):
+        text = text.translate(_BLANKS)
     lower = text.lower()
     found = {}
     for key, (words, read) in _READERS.items():
@@ -34,7 +37,7 @@ def facts(text: str, now: datetime, zone: str) -> dict[str, str]:
             found[key] = value
     if when := occurred_at(text, now, zone):
         found["occurred_at"] = when
-    if sum_ := amount(text):
+    if sum_ := _amount(text):
         found["amount"], found["currency"] = str(sum_[0]), sum_[1]
     return found
 
@@ -63,7 +66,11 @@ _AMOUNT = re.compile(
 
 def amount(text: str) -> tuple[Decimal, str] | None:
     """The first sum of money with its currency (ISO 4217): "1 299,90 ₽" is exactly 1299.90 RUB."""
-    found = _AMOUNT.search(text.translate(_BLANKS)) if _DIGIT.search(text) else None
+    return _amount(text.translate(_BLANKS))
+
+
+def _amount(text: str) -> tuple[Decimal, str] | None:
+    found = _AMOUNT.search(text) if _DIGIT.search(text) else None
     if not found:
         return None
     if found["sign"]:

@@ -6,42 +6,44 @@ nothing when unsure: a wrong language annoys more than the desk's default.
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from functools import lru_cache
 
 _ENOUGH = 4_000  # characters looked at
 _NOISE = re.compile(r"https?://\S*|www\.\S*|\S+@\S+|<[^<>]{0,200}>")
+_NOISY = ("://", "www.", "@", "<")  # without one of these there is no noise
 _WORD = re.compile(r"[^\W\d_]+")
 
-_SCRIPTS = {
-    "cyrillic": re.compile("[\u0400-\u052f]"),
-    "latin": re.compile("[A-Za-z\u00c0-\u024f]"),
-    "ja": re.compile("[\u3040-\u30ff]"),
-    "zh": re.compile("[\u4e00-\u9fff]"),
-    "ko": re.compile("[\uac00-\ud7af\u1100-\u11ff]"),
-    "ar": re.compile("[\u0600-\u06ff]"),
-    "he": re.compile("[\u0590-\u05ff]"),
-    "el": re.compile("[\u0370-\u03ff]"),
-    "th": re.compile("[\u0e00-\u0e7f]"),
-    "hi": re.compile("[\u0900-\u097f]"),
-    "ka": re.compile("[\u10a0-\u10ff]"),
-    "hy": re.compile("[\u0530-\u058f]"),
+_SCRIPTS = {  # first and last letter of each range
+    "cyrillic": ["\u0400\u052f"],
+    "latin": ["AZ", "az", "\u00c0\u024f"],
+    "ja": ["\u3040\u30ff"],
+    "zh": ["\u4e00\u9fff"],
+    "ko": ["\uac00\ud7af", "\u1100\u11ff"],
+    "ar": ["\u0600\u06ff"],
+    "he": ["\u0590\u05ff"],
+    "el": ["\u0370\u03ff"],
+    "th": ["\u0e00\u0e7f"],
+    "hi": ["\u0900\u097f"],
+    "ka": ["\u10a0\u10ff"],
+    "hy": ["\u0530\u058f"],
 }
 _FOREIGN = {  # Cyrillic letters that Russian does not have
-    "uk": re.compile("[іїєґ]"),
-    "be": re.compile("[ўі]"),
-    "kk": re.compile("[әқңұүһі]"),
-    "sr": re.compile("[ђјљњћџ]"),
-    "mk": re.compile("[ѓѕќџљњј]"),
+    "uk": frozenset("іїєґ"),
+    "be": frozenset("ўі"),
+    "kk": frozenset("әқңұүһі"),
+    "sr": frozenset("ђјљњћџ"),
+    "mk": frozenset("ѓѕќџљњј"),
 }
 _LETTERS = {  # Latin letters that English does not have
-    "de": re.compile("[äöüß]"),
-    "fr": re.compile("[àâçèêëîïôœùû]"),
-    "es": re.compile("[ñ¿¡áéíóú]"),
-    "pt": re.compile("[ãõçáâêóú]"),
-    "it": re.compile("[àèìòù]"),
-    "pl": re.compile("[ąćęłńśźż]"),
-    "tr": re.compile("[ğışçİ]"),
+    "de": frozenset("äöüß"),
+    "fr": frozenset("àâçèêëîïôœùû"),
+    "es": frozenset("ñ¿¡áéíóú"),
+    "pt": frozenset("ãõçáâêóú"),
+    "it": frozenset("àèìòù"),
+    "pl": frozenset("ąćęłńśźż"),
+    "tr": frozenset("ğışçİ"),
 }
+_ALL_FOREIGN, _ALL_LETTERS = frozenset[str]().union(*_FOREIGN.values()), frozenset[str]().union(*_LETTERS.values())
 _FREQUENT = {
     "ru": "и в не на что я с по как это но мы вы за от из у меня мне есть был когда очень пожалуйста здравствуйте "
     "спасибо добрый день заказ почему где нет",
@@ -61,8 +63,11 @@ _FREQUENT = {
     "pl": "i w nie na się jest to z do mam moje mój proszę dziękuję zamówienie dzień dobry kiedy gdzie jak czy",
     "tr": "ve bir bu ne için ile değil merhaba teşekkürler sipariş siparişim nerede nasıl çok benim var yok",
 }
-_WORDS = {language: frozenset(words.split()) for language, words in _FREQUENT.items()}
-_LATIN = [language for language in _WORDS if language not in ("ru", "bg")]
+_LANGUAGES = {  # word -> the languages that have it
+    word: [language for language, words in _FREQUENT.items() if word in words.split()]
+    for word in " ".join(_FREQUENT.values()).split()
+}
+_LATIN = [language for language in _FREQUENT if language not in ("ru", "bg")]
 
 
 def guess(text: str) -> str | None:
@@ -70,8 +75,14 @@ def guess(text: str) -> str | None:
 
     Addresses and tags are not read; only the first 4 000 characters are.
     """
-    plain = _NOISE.sub(" ", text[:_ENOUGH]).lower()
-    letters = {script: len(found) for script, shape in _SCRIPTS.items() if (found := shape.findall(plain))}
+    plain = text[:_ENOUGH].lower()
+    if any(sign in plain for sign in _NOISY):
+        plain = _NOISE.sub(" ", plain)
+    chars = Counter(plain)
+    letters: dict[str, int] = {}
+    for char, count in chars.items():
+        if script := _script(char):
+            letters[script] = letters.get(script, 0) + count
     total = sum(letters.values())
     if total < 2:
         return None
@@ -79,32 +90,48 @@ def guess(text: str) -> str | None:
         return "ja"
     script = max(letters, key=lambda name: letters[name])
     if letters.get("cyrillic", 0) >= total * 0.35:  # product names and logs are Latin in Russian letters, too
-        return _cyrillic(plain, letters["cyrillic"])
+        return _cyrillic(plain, chars, letters["cyrillic"])
     if letters[script] < total * 0.6:
         return None
-    return _latin(plain) if script == "latin" else script
+    return _latin(plain, chars) if script == "latin" else script
 
 
-def _cyrillic(plain: str, letters: int) -> str | None:
-    foreign = {language: len(shape.findall(plain)) for language, shape in _FOREIGN.items()}
-    other = max(foreign, key=lambda name: foreign[name])
-    if foreign[other] >= max(1, letters * 0.01):
-        return other
-    hits = _hits(plain, ("ru", "bg"))
-    if hits["bg"] > hits["ru"] + 1 and not re.search("[ыэё]", plain):
+@lru_cache(4_096)
+def _script(char: str) -> str | None:
+    return next((name for name, spans in _SCRIPTS.items() if any(a <= char <= z for a, z in spans)), None)
+
+
+def _cyrillic(plain: str, chars: Counter[str], letters: int) -> str | None:
+    if not _ALL_FOREIGN.isdisjoint(chars):
+        foreign = {language: _count(chars, own) for language, own in _FOREIGN.items()}
+        other = max(foreign, key=lambda name: foreign[name])
+        if foreign[other] >= max(1, letters * 0.01):
+            return other
+    hits = _hits(plain)
+    if hits["bg"] > hits["ru"] + 1 and not any(char in chars for char in "ыэё"):
         return "bg"
     return "ru" if letters >= 4 or hits["ru"] else None
 
 
-def _latin(plain: str) -> str | None:
-    hits = _hits(plain, _LATIN)
-    for language, shape in _LETTERS.items():
-        hits[language] += min(len(shape.findall(plain)), 6) / 2
+def _latin(plain: str, chars: Counter[str]) -> str | None:
+    found = _hits(plain)
+    hits = {language: float(found[language]) for language in _LATIN}
+    if not _ALL_LETTERS.isdisjoint(chars):
+        for language, own in _LETTERS.items():
+            hits[language] += min(_count(chars, own), 6) / 2
     best, second = sorted(hits, key=lambda name: -hits[name])[:2]
     enough = 1 if best == "en" else 1.5  # one short word is shared by many languages
     return best if hits[best] >= enough and hits[best] >= hits[second] * 1.25 + 0.25 else None
 
 
-def _hits(plain: str, languages: Iterable[str]) -> dict[str, float]:
-    words = Counter(_WORD.findall(plain.replace("'", "").replace("’", "")))
-    return {language: sum(words[word] for word in words.keys() & _WORDS[language]) for language in languages}
+def _count(chars: Counter[str], own: frozenset[str]) -> int:
+    return sum(chars[char] for char in own & chars.keys())
+
+
+def _hits(plain: str) -> dict[str, int]:
+    """How many of the words are frequent in each language."""
+    hits = dict.fromkeys(_FREQUENT, 0)
+    for word in _WORD.findall(plain.replace("'", "").replace("’", "")):
+        for language in _LANGUAGES.get(word, ()):
+            hits[language] += 1
+    return hits

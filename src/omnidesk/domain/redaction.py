@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from omnidesk.domain import card_numbers, secret_values
 from omnidesk.domain.secret_requests import asks_for_secret
+from omnidesk.domain.text import is_plain
 
 __all__ = ["MASK", "Masked", "asks_for_secret", "mask", "mask_html", "mask_parts"]
 
@@ -87,12 +88,15 @@ def mask_html(html: str, secrets: Iterable[str] = ()) -> Masked:
 
 def _spans(text: str, secrets: frozenset[str]) -> list[Span]:
     """All secrets of a visible text, sorted, those that overlap merged under the first one's kind."""
-    text = text.translate(_BLANKS)
+    if not is_plain(text):
+        text = text.translate(_BLANKS)
     found = [(start, end, "card") for start, end in card_numbers.find(text)]
     for _, end, _ in list(found):
         if cvv := _AFTER_CARD.match(text, end, end + 140):
             found.append((*cvv.span("cvv"), "cvv"))
     found += secret_values.find(text)
+    if not found and not secrets:
+        return []
     found += list(_repeats(text, found, secrets))
     merged: list[Span] = []
     for start, end, kind in sorted(found):
@@ -157,7 +161,7 @@ def _masked(source: str, cuts: list[Cut], secrets: frozenset[str]) -> Masked:
 
 def _visible(text: str) -> tuple[str, Places | None]:
     """The text without characters of no width, and where the others stand; None: where they are."""
-    if text.isascii() or not _INVISIBLE.search(text):
+    if is_plain(text) or not _INVISIBLE.search(text):
         return text, None
     kept = [(index, char) for index, char in enumerate(text) if not _INVISIBLE.match(char)]
     return "".join(char for _, char in kept), [(index, index + 1) for index, _ in kept]

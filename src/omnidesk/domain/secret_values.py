@@ -43,14 +43,17 @@ class _Candidate:
 
 def find(text: str) -> Iterator[Found]:
     """Every secret that is announced by a word, in no special order; spans may touch or repeat."""
+    folded = words.looked_at(text)
     headers = []
-    for pair in words.PAIR.finditer(text):
+    for pair in words.PAIR.finditer(text) if words.may_pair(folded) else ():
         values = _pair(text, pair)
         if values is not None:
             headers.append(pair.span())
             yield from values
-    for entered in _ENTER.finditer(text):
+    for entered in _ENTER.finditer(text) if words.may_enter(folded) else ():
         yield *entered.span("value"), "code"
+    if not words.may_announce(folded):
+        return
     header = 0
     for found in words.KEYWORDS.finditer(text):
         while header < len(headers) and headers[header][1] <= found.start():

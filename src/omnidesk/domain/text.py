@@ -31,10 +31,15 @@ def clean(text: str) -> str:
     Lone surrogates become U+FFFD. Marks that only shape a script (joiners, LRM, RLM) stay. Cleaning
     a clean text changes nothing.
     """
-    if text.isascii() and text.isprintable():
+    if text.isascii() and is_plain(text):
         return text
     text = _DROPPED.sub("", _NEWLINES.sub("\n", text))
     return normal("NFC", _SURROGATES.sub("\ufffd", text))
+
+
+def is_plain(text: str) -> bool:
+    """True where a quick look says that there are no blanks but spaces and newlines, and nothing of no width."""
+    return text.replace("\n", " ").isprintable() and "\u034f" not in text
 
 
 def shorten(text: str, length: int) -> str:
