@@ -2,13 +2,13 @@
 
 import secrets
 import threading
-from datetime import UTC, datetime
+import time
+from datetime import datetime
 from uuid import UUID
 
-from omnidesk.domain import ids
-
 _lock = threading.Lock()
-_last = (0, 0)  # millisecond, counter
+_last = 0  # millisecond and counter of the newest: 48 and 12 bits
+_VERSION_7, _VARIANT = 0x7 << 76, 0x2 << 62
 
 
 def new_id(now: datetime | None = None) -> UUID:
@@ -17,12 +17,7 @@ def new_id(now: datetime | None = None) -> UUID:
     Source: RFC 9562, section 6.2, method 1: the twelve bits behind the time count.
     """
     global _last
-    ms = int((now or datetime.now(UTC)).timestamp() * 1000)
+    first = int((now.timestamp() if now else time.time()) * 1000) << 12
     with _lock:
-        last_ms, count = _last
-        if ms <= last_ms:
-            ms, count = (last_ms, count + 1) if count < 0xFFF else (last_ms + 1, 0)
-        else:
-            count = 0
-        _last = (ms, count)
-    return ids.uuid7(ms, (count << 64 | secrets.randbits(62)).to_bytes(10, "big"))
+        _last = count = max(first, _last + 1)
+    return UUID(int=count >> 12 << 80 | _VERSION_7 | (count & 0xFFF) << 64 | _VARIANT | secrets.randbits(62))
