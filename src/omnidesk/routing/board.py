@@ -138,7 +138,7 @@ class Board:
         if desk is not None:
             units, primary = match.units_of(self.policy, ticket), match.is_primary(self.policy, ticket)
             self.fleet.know_units(units)
-            self.fleet.take(desk, units, primary, match.channel_of(self.policy, ticket).live, sign)
+            self.fleet.take(desk, sign * units, primary, sign * match.channel_of(self.policy, ticket).live)
 
     def take_back(self) -> list[Ticket]:
         """Tickets on the desks of agents who are gone for longer than the grace, unless it is an answered talk."""
@@ -209,9 +209,8 @@ class Board:
     def missed(self, desk: Desk, away: bool) -> None:
         """One more miss of this agent; he is set away after too many."""
         agent = desk.agent
-        reserved = (desk.primary - agent.primary_units, desk.asynchronous - agent.async_units, desk.live - agent.live)
         status = "away" if away else agent.status
-        self.fleet.put(replace(agent, misses=agent.misses + 1, status=status), reserved)
+        self.fleet.put(replace(agent, misses=agent.misses + 1, status=status), desk.reserved)
 
     # --- serving ----------------------------------------------------------------------------------
 
@@ -225,7 +224,7 @@ class Board:
         while heads:
             line = heads[0][4]
             if (
-                (freed is None or any(desk.fits(line.units, line.primary) for desk in freed))
+                (freed is None or any(desk.load.fits(line.units, line.primary) for desk in freed))
                 and self._give(line)
                 and (head := self._head(line))
             ):

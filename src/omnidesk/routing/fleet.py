@@ -5,27 +5,25 @@ of an intersection is the one to pick. Agents with as many skills share a region
 has room at its end, because who was given something goes to the end.
 """
 
-from bisect import bisect_left, insort
-from collections.abc import Hashable, Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Hashable, Iterable
 from uuid import UUID
 
 from omnidesk.routing.decision import Seen
+from omnidesk.routing.loads import BANDS, TALKS, Load, Loads
 from omnidesk.routing.match import Need, Way, sane
 from omnidesk.routing.values import Agent
 
-BANDS = (0, 1, 2)  # thirds of an agent's capacity
 _ROOM = 1024
-_State = tuple[int, int, int, bool]  # primary, asynchronous, capacity, talks
 
 
 class Desk:
     """An agent and what he holds, places kept for offers included."""
 
-    __slots__ = ("agent", "asynchronous", "bit", "keys", "live", "needs", "primary", "region")
+    __slots__ = ("agent", "bit", "keys", "load", "needs", "region")
 
-    def __init__(self, agent: Agent) -> None:
-        self.agent = agent
-        self.primary, self.asynchronous, self.live = agent.primary_units, agent.async_units, agent.live
+    def __init__(self, agent: Agent, load: Load) -> None:
+        self.agent, self.load = agent, load
         self.region = len(agent.skills)
         self.bit = 0  # place of the bit
         self.needs = 0  # numbers of the needs that he meets, as bits
@@ -39,55 +37,48 @@ class Desk:
     def idle_key(self) -> tuple[int, int]:
         return self.agent.last_assigned_ms, self.agent.id.int
 
+    @property
+    def reserved(self) -> tuple[int, int, int]:
+        """Units of primary and other work, and live talks, that are kept for offers."""
+        load, agent = self.load, self.agent
+        return load.primary - agent.primary_units, load.asynchronous - agent.async_units, load.live - agent.live
+
     def seen(self) -> Seen:
-        return self.agent, self.primary, self.asynchronous, self.live
+        load = self.load
+        return self.agent, load.primary, load.asynchronous, load.live
 
     def own(self) -> Seen:
         """The same without places kept for offers."""
         agent = self.agent
         return agent, agent.primary_units, agent.async_units, agent.live
 
-    def fits(self, units: int, primary: bool) -> bool:
-        used = self.primary if primary else self.primary + self.asynchronous
-        return used + units <= self.agent.units
-
     def worse_by(self, other: "Desk", units: int, live: bool) -> str:
         """Where this one falls behind the other, by the order in which `pick` looks."""
-        if live and (self.live > 0) != (other.live > 0):
+        mine, its = self.load, other.load
+        if live and (mine.live > 0) != (its.live > 0):
             return "live"
-        mine, total = self.primary + self.asynchronous, other.primary + other.asynchronous
-        capacity, limit = self.agent.units, other.agent.units
-        if max(0, mine + units - capacity) != max(0, total + units - limit):
+        if mine.excess(units) != its.excess(units):
             return "overcommit"
-        if _band(mine, capacity) != _band(total, limit):
+        if mine.band != its.band:
             return "band"
         if self.region != other.region:
             return "skills"
-        if mine / capacity != total / limit:
+        if mine.share != its.share:
             return "load"
         return "id" if self.agent.last_assigned_ms == other.agent.last_assigned_ms else "idle"
 
 
-def _band(total: int, capacity: int) -> int:
-    return min(2, 3 * total // capacity) if capacity else 2
-
-
 class Fleet:
     def __init__(self, agents: Iterable[Agent], *, room: bool = False) -> None:
-        self.desks: dict[UUID, Desk] = {agent.id: Desk(sane(agent)) for agent in agents}
+        self.loads = Loads()
+        self.desks: dict[UUID, Desk] = {}
         self.version = 0  # changes with every place and property, but not with loads
         self._room = room
-        self._units: set[int] = {1}
         self._numbers: dict[Need, int] = {}
         self._levels: dict[str, list[tuple[int, int]]] = {}  # skill -> level and number of its needs
-        self._load_keys: dict[_State, tuple[Hashable, ...]] = {}
-        self._flips: dict[tuple[_State, _State], tuple[Hashable, ...]] = {}
-        self._loads: tuple[list[float], list[float], list[float]] = ([], [], [])  # known loads per band
-        self._slacks: list[int] = []
-        for desk in self.desks.values():
-            for skill in desk.agent.skills:
-                if skill not in self._levels:
-                    self._new_number((skill, 1))
+        for agent in map(sane, agents):
+            self.desks[agent.id] = Desk(agent, self._load(agent, (0, 0, 0)))
+            self._know_skills(agent)
         self.rebuild()
 
     # --- places ---------------------------------------------------------------------------------
@@ -101,6 +92,7 @@ class Fleet:
         self.at: list[Desk] = []  # by place; a free place shows somebody who left it
         self._regions: dict[int, _Region] = {}
         places: dict[Hashable, list[int]] = {}
+        filled: dict[int, list[int]] = {}
         for size in sorted(regions):
             members = sorted(regions[size], key=lambda desk: desk.idle_key)
             room = len(members) + _ROOM if self._room else 0
@@ -111,24 +103,24 @@ class Fleet:
                 desk.keys = self._static_keys(desk)
                 for key in desk.keys:
                     places.setdefault(key, []).append(desk.bit)
-                for key in self._load_keys_of(desk):
-                    places.setdefault(key, []).append(desk.bit)
+                for number in desk.load.sets:
+                    filled.setdefault(number, []).append(desk.bit)
             self.at.extend(members[-1:] * room)
         self.masks: dict[Hashable, int] = {key: _mask(found, len(self.at)) for key, found in places.items()}
+        self.filled = [_mask(filled.get(number, []), len(self.at)) for number in range(self.loads.size)]
 
     def put(self, agent: Agent, reserved: tuple[int, int, int] = (0, 0, 0)) -> Desk:
         """Enter an agent or what has changed about him; `reserved` is held for offers (primary, other, talks)."""
         agent = sane(agent)
         old = self.desks.get(agent.id)
         if old is not None and _same_place(old.agent, agent):
-            before = _state(old)
             old.agent = agent
-            _reset(old, reserved)
-            self._flip(old, before)
+            before, old.load = old.load, self._load(agent, reserved)
+            self._fill(before.sets ^ old.load.sets, 1 << old.bit)
             return old
         self.remove(agent.id)
-        desk = self.desks[agent.id] = Desk(agent)
-        _reset(desk, reserved)
+        desk = self.desks[agent.id] = Desk(agent, self._load(agent, reserved))
+        self._know_skills(agent)
         self._insert(desk)
         return desk
 
@@ -137,13 +129,10 @@ class Fleet:
         if desk is None:
             return
         self.version += 1
-        self._toggle((*desk.keys, *self._load_keys_of(desk)), 1 << desk.bit)
+        self._move(desk, 1 << desk.bit)
         self._regions[desk.region].drop(desk)
 
     def _insert(self, desk: Desk) -> None:
-        for skill in desk.agent.skills:
-            if skill not in self._levels:
-                self._new_number((skill, 1))
         region = self._regions.get(desk.region)
         if region is None or region.end == region.limit:
             self.rebuild()
@@ -154,12 +143,12 @@ class Fleet:
         place = region.end
         region.end += 1
         for other in reversed(after):  # few: mostly the newcomer is the one last assigned
-            self._toggle((*other.keys, *self._load_keys_of(other)), 1 << other.bit | 1 << place)
+            self._move(other, 1 << other.bit | 1 << place)
             other.bit, place = place, other.bit
             self.at[other.bit] = other
         desk.bit = place
         self.at[place] = desk
-        self._toggle((*desk.keys, *self._load_keys_of(desk)), 1 << place)
+        self._move(desk, 1 << place)
 
     # --- properties -----------------------------------------------------------------------------
 
@@ -178,63 +167,48 @@ class Fleet:
                     desk.needs |= 1 << number
         return tuple(keys)
 
-    def _load_keys_of(self, desk: Desk) -> tuple[Hashable, ...]:
-        state = _state(desk)
-        known = self._load_keys.get(state)
-        if known is None:
-            known = self._load_keys[state] = tuple(self._new_load_keys(*state))
-        return known
-
-    def _new_load_keys(self, primary: int, asynchronous: int, capacity: int, talks: bool) -> Iterator[Hashable]:
-        total = primary + asynchronous
-        yield from (("primary", units) for units in self._units if primary + units <= capacity)
-        yield from (("free", units) for units in self._units if total + units <= capacity)
-        band, load = _band(total, capacity), total / capacity if capacity else 1.0
-        slack = capacity - total
-        if load not in self._loads[band]:
-            insort(self._loads[band], load)
-        if slack not in self._slacks:
-            insort(self._slacks, slack)
-        yield from (("slack", slack), ("band", band), ("load", load))
-        if talks:
-            yield "talks"
-
-    def _toggle(self, keys: Iterable[Hashable], bits: int) -> None:
+    def _move(self, desk: Desk, bits: int) -> None:
+        """Enter the agent at a free place, take him from his, or both."""
         masks = self.masks
-        for key in keys:
+        for key in desk.keys:
             masks[key] = masks.get(key, 0) ^ bits
+        self._fill(desk.load.sets, bits)
 
-    def _flip(self, desk: Desk, before: _State) -> None:
-        """Move the agent from one load to another."""
-        after = _state(desk)
-        if before == after:
-            return
-        keys = self._flips.get((before, after))
-        if keys is None:
-            old = set(self._load_keys.get(before) or self._new_load_keys(*before))
-            keys = self._flips[before, after] = tuple(old ^ set(self._load_keys_of(desk)))
-        self._toggle(keys, 1 << desk.bit)
+    def _fill(self, sets: Iterable[int], bits: int) -> None:
+        filled = self.filled
+        filled.extend([0] * (self.loads.size - len(filled)))
+        for number in sets:
+            filled[number] ^= bits
 
-    def take(self, desk: Desk, units: int, primary: bool, live: bool, sign: int = 1) -> None:
-        """The agent now holds this much more; with `sign` -1, less."""
-        before = _state(desk)
-        if primary:
-            desk.primary += sign * units
-        else:
-            desk.asynchronous += sign * units
-        desk.live += sign * live
-        self._flip(desk, before)
+    # --- loads ----------------------------------------------------------------------------------
+
+    def _load(self, agent: Agent, reserved: tuple[int, int, int]) -> Load:
+        primary, asynchronous, live = reserved
+        return self.loads.at(
+            agent.primary_units + primary, agent.async_units + asynchronous, agent.units, agent.live + live
+        )
+
+    def take(self, desk: Desk, units: int, primary: bool, live: int) -> None:
+        """The agent now holds so many units and talks more, or less."""
+        desk.load, sets = desk.load.steps.get((units, primary, live)) or self._step(desk.load, units, primary, live)
+        bit, filled = 1 << desk.bit, self.filled
+        for number in sets:
+            filled[number] ^= bit
+
+    def _step(self, load: Load, units: int, primary: bool, live: int) -> tuple[Load, tuple[int, ...]]:
+        found = self.loads.step(load, units, primary, live)
+        self._fill((), 0)
+        return found
 
     def know_units(self, units: int) -> None:
         """Work of that size exists; must be said before it is asked for."""
-        if units in self._units:
+        if not self.loads.know(units):
             return
-        self._units.add(units)
-        self._load_keys.clear()
-        self._flips.clear()
-        for name in ("primary", "free"):
-            fitting = [desk.bit for desk in self.desks.values() if desk.fits(units, name == "primary")]
-            self.masks[name, units] = _mask(fitting, len(self.at))
+        self._fill((), 0)
+        for desk in self.desks.values():
+            before, seen = desk.load, desk.load
+            desk.load = self.loads.at(seen.primary, seen.asynchronous, seen.capacity, seen.live)
+            self._fill(before.sets ^ desk.load.sets, 1 << desk.bit)
 
     def number(self, need: Need) -> int:
         """The number of a need, which is also its key."""
@@ -245,8 +219,13 @@ class Fleet:
                 if desk.agent.skills.get(skill, 0) >= level:
                     desk.keys = (*desk.keys, number)
                     desk.needs |= 1 << number
-                    self._toggle((number,), 1 << desk.bit)
+                    self.masks[number] = self.masks.get(number, 0) | 1 << desk.bit
         return self._numbers[need]
+
+    def _know_skills(self, agent: Agent) -> None:
+        for skill in agent.skills:
+            if skill not in self._levels:
+                self._new_number((skill, 1))
 
     def _new_number(self, need: Need) -> None:
         skill, level = need
@@ -276,7 +255,7 @@ class Fleet:
         return self.at[(mask & -mask).bit_length() - 1] if mask else None
 
     def fitting(self, units: int, primary: bool) -> int:
-        return self.masks.get(("primary" if primary else "free", units), 0)
+        return self.filled[self.loads.fitting[units, primary]]
 
     def pick(self, able: int, units: int, primary: bool, live: bool) -> tuple[Desk, Desk | None, str]:
         """The best of these agents, the next best and where that one fell behind."""
@@ -295,25 +274,25 @@ class Fleet:
         """Those whom nothing but idleness and id tell apart."""
         if not pool & (pool - 1):
             return pool
-        get = self.masks.get
+        filled = self.filled
         if live:
-            pool = pool & get("talks", 0) or pool
+            pool = pool & filled[TALKS] or pool
         if primary:
-            pool = pool & get(("free", units), 0) or self._least_overcommitted(pool, units)
+            pool = pool & filled[self.loads.fitting[units, False]] or self._least_overcommitted(pool, units)
         for band in BANDS:
-            if found := pool & get(("band", band), 0):
+            if found := pool & filled[band]:
                 pool = found
                 break
         pool &= self._regions[self.at[(pool & -pool).bit_length() - 1].region].mask
         if pool & (pool - 1):
-            for load in self._loads[band]:
-                if found := pool & get(("load", load), 0):
+            for _, number in self.loads.shares[band]:
+                if found := pool & filled[number]:
                     return found
         return pool
 
     def _least_overcommitted(self, pool: int, units: int) -> int:
-        for slack in reversed(self._slacks):
-            if slack < units and (found := pool & self.masks.get(("slack", slack), 0)):
+        for slack, number in reversed(self.loads.slacks):
+            if slack < units and (found := pool & self.filled[number]):
                 return found
         return pool
 
@@ -339,17 +318,6 @@ class _Region:
     def drop(self, desk: Desk) -> None:
         index = bisect_left(self.keys, desk.idle_key)
         del self.members[index], self.keys[index]
-
-
-def _state(desk: Desk) -> _State:
-    return desk.primary, desk.asynchronous, desk.agent.units, desk.live > 0
-
-
-def _reset(desk: Desk, reserved: tuple[int, int, int]) -> None:
-    agent = desk.agent
-    desk.primary = agent.primary_units + reserved[0]
-    desk.asynchronous = agent.async_units + reserved[1]
-    desk.live = agent.live + reserved[2]
 
 
 def _same_place(old: Agent, new: Agent) -> bool:

@@ -212,7 +212,7 @@ class Planner:
 
     def _may(self, desk: Desk, line: Line) -> bool:
         """Could this agent take from this line?"""
-        if not line.size or not desk.fits(line.units, line.primary) or desk.agent.id in line.excluded:
+        if not line.size or not desk.load.fits(line.units, line.primary) or desk.agent.id in line.excluded:
             return False
         return line.sticky in (None, desk.agent.id)
 
