@@ -44,6 +44,14 @@ async def test_accepted_means_stored_and_the_same_key_again_is_the_same_arrival(
     assert b"hello" not in rows[0]["body"], "bodies are encrypted at rest"
 
 
+async def test_what_comes_together_is_read_in_the_order_in_which_it_came(db: Database, door: Door, inbox: UUID) -> None:
+    keys = ["m9", "m10", "a", "Z", "m1"]
+    await door.accept(inbox, [came(key) for key in keys])
+    async with db.transaction() as tx:
+        rows = await tx.driver.fetch("SELECT dedupe_key FROM arrivals ORDER BY seq")
+    assert [row["dedupe_key"] for row in rows] == keys
+
+
 async def test_a_crowd_at_the_door_shares_inserts_and_each_hears_its_own_answer(
     db: Database, door: Door, inbox: UUID
 ) -> None:

@@ -64,18 +64,20 @@ class Lane:
 async def store(tx: Tx, rows: Sequence[NewArrival]) -> set[UUID]:
     """Write arrivals and bodies in one statement; the ids of those that had not come before.
 
-    Rows are inserted in the order of their keys, so that two doors never wait for each other in a ring.
+    They are numbered in the order given, in which they will be read, and inserted in the order of their keys,
+    so that two doors never wait for each other in a ring.
     """
-    rows = sorted(rows, key=lambda row: (row.inbox_id, row.dedupe_key))
     stored = await tx.driver.fetch(
         """
-        WITH given AS (
-            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::int2[], $6::int4[],
-                                 $7::date[], $8::timestamptz[], $9::bytea[], $10::text[], $11::text[])
-                 AS g (id, inbox_id, dedupe_key, order_key, lane, size, day, received_at, body, state, error)
+        WITH given AS MATERIALIZED (
+            SELECT g.*, nextval('arrivals_seq_seq') AS seq
+              FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::int2[], $6::int4[],
+                          $7::date[], $8::timestamptz[], $9::bytea[], $10::text[], $11::text[])
+                   AS g (id, inbox_id, dedupe_key, order_key, lane, size, day, received_at, body, state, error)
         ), stored AS (
-            INSERT INTO arrivals (id, inbox_id, dedupe_key, order_key, lane, size, day, received_at, state, error)
-            SELECT id, inbox_id, dedupe_key, order_key, lane, size, day, received_at, state, error FROM given
+            INSERT INTO arrivals (id, seq, inbox_id, dedupe_key, order_key, lane, size, day, received_at, state, error)
+            SELECT id, seq, inbox_id, dedupe_key, order_key, lane, size, day, received_at, state, error
+              FROM given ORDER BY inbox_id, dedupe_key COLLATE "C", seq
             ON CONFLICT (inbox_id, dedupe_key) DO NOTHING
             RETURNING id
         ), bodies AS (
