@@ -52,6 +52,9 @@ INSERT INTO attachments (id, message_id, sha256, name, content_type, size) VALUE
   ('01900000-0000-7000-8000-00000000000f', '01900000-0000-7000-8000-00000000000d', 'f', 'a.txt', 'text/plain', 1);
 INSERT INTO promises (id, ticket_id, kind, due_at) VALUES
   ('01900000-0000-7000-8000-000000000010', '01900000-0000-7000-8000-000000000009', 'first_reply', now());
+INSERT INTO clocks (id, ticket_id, kind, calendar_id, policy_version, target_ms, started_at) VALUES
+  ('01900000-0000-7000-8000-000000000013', '01900000-0000-7000-8000-000000000009', 'first_reply',
+   '01900000-0000-7000-8000-000000000001', 0, 1000, now());
 INSERT INTO offers (ticket_id, agent_id, expires_at) VALUES
   ('01900000-0000-7000-8000-000000000009', '01900000-0000-7000-8000-000000000002', now());
 INSERT INTO decisions (id, ticket_id, kind, reason, policy_version) VALUES

@@ -76,6 +76,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), server_default="", nullable=False),
         sa.Column("language", sa.Text(), nullable=True),
         sa.Column("zone", sa.Text(), nullable=True),
+        sa.Column("tier", sa.Text(), nullable=True),
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -486,6 +487,31 @@ def upgrade() -> None:
         postgresql_where=sa.text("assignee_id IS NULL AND status IN ('new','open')"),
     )
     op.create_table(
+        "clocks",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("ticket_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("calendar_id", sa.Uuid(), nullable=False),
+        sa.Column("policy_version", sa.Integer(), nullable=False),
+        sa.Column("target_ms", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.Text(), server_default="running", nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("runs_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("consumed_ms", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("warned", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("state IN ('running','paused','met','breached')", name=op.f("ck_clocks_state")),
+        sa.ForeignKeyConstraint(["calendar_id"], ["calendars.id"], name=op.f("fk_clocks_calendar_id")),
+        sa.ForeignKeyConstraint(["ticket_id"], ["tickets.id"], name=op.f("fk_clocks_ticket_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_clocks")),
+    )
+    op.create_index("ix_clocks_ticket_id", "clocks", ["ticket_id"], unique=False)
+    op.create_index(
+        "uq_clocks_going", "clocks", ["ticket_id", "kind"], unique=True, postgresql_where=sa.text("settled_at IS NULL")
+    )
+    op.create_table(
         "conversations",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("inbox_id", sa.Uuid(), nullable=False),
@@ -764,6 +790,9 @@ def downgrade() -> None:
     op.drop_index("ix_conversations_ticket_id", table_name="conversations")
     op.drop_index("ix_conversations_thread", table_name="conversations")
     op.drop_table("conversations")
+    op.drop_index("uq_clocks_going", table_name="clocks", postgresql_where=sa.text("settled_at IS NULL"))
+    op.drop_index("ix_clocks_ticket_id", table_name="clocks")
+    op.drop_table("clocks")
     op.drop_index(
         "ix_tickets_waiting",
         table_name="tickets",

@@ -35,7 +35,7 @@ async def test_a_message_becomes_a_ticket_in_a_queue_with_a_promise_and_an_ackno
     assert promise["kind"] == "first_reply"
     assert promise["due_at"] > datetime.now(UTC)
     assert promise["arithmetic"]["days"], "a promise can show how it was counted"
-    [timer] = await desk.rows("SELECT * FROM timers")
+    [timer] = await desk.rows("SELECT * FROM timers WHERE kind = 'promise'")
     assert (timer["kind"], timer["subject_id"], timer["due_at"]) == ("promise", promise["id"], promise["due_at"])
     [call] = await desk.rows("SELECT * FROM outbox")
     assert (call["kind"], call["state"]) == ("message", "queued")

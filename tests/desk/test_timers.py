@@ -190,4 +190,4 @@ async def test_setting_again_moves_and_cancelling_takes_away(floor: Floor) -> No
     async with floor.db.transaction() as tx:
         await timers.cancel(tx, "snooze", [two, floor.id()])
     assert [(row[1], row[2]) for row in await left(floor)] == [(one, floor.now + timedelta(hours=1))]
-    assert set(HANDLERS) == {"close", "promise"}
+    assert set(HANDLERS) == {"close", "promise", "clock"}

@@ -14,6 +14,7 @@ from omnidesk.api.deps import (
     Body,
     CalendarId,
     Clean,
+    ClockId,
     ContactId,
     Db,
     DecisionId,
@@ -40,7 +41,7 @@ from omnidesk.api.route import router
 from omnidesk.db import tickets as rows
 from omnidesk.db.session import Database
 from omnidesk.db.tickets import Decision, Filter, LastMessage, Promise, Requester, Row
-from omnidesk.desk import assign, tickets
+from omnidesk.desk import assign, clocks, tickets
 from omnidesk.domain import ids, numbers
 from omnidesk.domain.errors import FieldError as Wrong
 from omnidesk.domain.errors import Invalid, NotFound
@@ -74,6 +75,20 @@ class LastMessageOut(Shown):
     at: datetime
 
 
+class ClockOut(Shown):
+    id: ClockId
+    kind: str = Field(description="first_reply, next_reply or resolution")
+    state: str = Field(description="running, paused, met or breached; a breached one may still go on")
+    target_s: int = Field(description="Open time of the calendar that was agreed")
+    consumed_s: int = Field(description="Open time used so far")
+    started_at: datetime
+    paused_at: datetime | None
+    due_at: datetime | None = Field(description="null: it stands")
+    settled_at: datetime | None
+    warned: int = Field(description="Per cent of the last warning")
+    policy_version: int = Field(description="Whose target it is")
+
+
 class TicketOut(Shown):
     id: TicketId
     number: str = Field(examples=["483920174"])
@@ -104,6 +119,7 @@ class TicketOut(Shown):
     updated_at: datetime
     contact: ContactOut | None = Field(None, description="With `include=contact`")
     last_message: LastMessageOut | None = Field(None, description="With `include=last_message`")
+    clocks: list[ClockOut] | None = Field(None, description="What was agreed, and what is left; in lists null")
 
 
 def shown(row: Row) -> TicketOut:
@@ -138,8 +154,11 @@ async def changed(db: Database, ticket_id: UUID, response: Response) -> TicketOu
     """The ticket after a change, also when that took it out of the actor's sight."""
     async with db.connection() as tx:
         row = await rows.read_any(tx, ticket_id)
+        measured = await clocks.shown(tx, ticket_id, now=row.updated_at)
     response.headers["ETag"] = etags.of(row.version)
-    return shown(row)
+    ticket = shown(row)
+    ticket.clocks = [ClockOut.model_validate(clock) for clock in measured]
+    return ticket
 
 
 # --- lists ----------------------------------------------------------------------------------------
@@ -279,17 +298,23 @@ async def read_ticket(
     actor: ReadsTickets,
     db: Db,
     _: IfNoneMatch,
+    now: Now,
     include: Several = None,
 ) -> Any:
     """`include=contact,last_message` adds these; the ETag then covers them, too."""
     included = _several(include, "include", ["contact", "last_message"])
     row = await seen(db, ticket_id, actor)
-    if not included:
-        return etags.answer(request, response, row.version) or shown(row)
+    if not included and etags.unchanged(request, etags.of(row.version)):
+        return etags.answer(request, response, row.version)
     async with db.connection() as tx:
+        measured = await clocks.shown(tx, ticket_id, now=now)
         people = await rows.requesters(tx, [row.requester_id]) if "contact" in included else {}
         last = await rows.last_messages(tx, [row.id]) if "last_message" in included else {}
     ticket = _with(row, people, last)
+    ticket.clocks = [ClockOut.model_validate(clock) for clock in measured]
+    if not included:
+        response.headers["ETag"] = etags.of(row.version)
+        return ticket
     response.headers["ETag"] = etag = etags.of(row.version, ticket.model_dump_json().encode())
     if etags.unchanged(request, etag):
         return Response(status_code=304, headers={"ETag": etag})

@@ -45,6 +45,7 @@ class KnownIdentity:
     id: UUID
     contact_id: UUID
     language: str | None
+    tier: str | None
     acks: int  # acknowledgements since `acks_since`
     acks_since: datetime | None
     unreachable_at: datetime | None
@@ -229,7 +230,8 @@ async def identify(
     await _lock_identities(tx, senders, reported)
     rows = await tx.driver.fetch(
         """
-        SELECT i.id, i.kind, i.realm, i.address, i.contact_id, i.acks, i.acks_since, i.unreachable_at, c.language
+        SELECT i.id, i.kind, i.realm, i.address, i.contact_id, i.acks, i.acks_since, i.unreachable_at, c.language,
+               c.tier
           FROM unnest($1::text[], $2::text[], $3::text[]) AS k (kind, realm, address)
           JOIN identities i USING (kind, realm, address) JOIN contacts c ON c.id = i.contact_id
         """,
@@ -242,6 +244,7 @@ async def identify(
             id=row["id"],
             contact_id=row["contact_id"],
             language=row["language"],
+            tier=row["tier"],
             acks=row["acks"],
             acks_since=row["acks_since"],
             unreachable_at=row["unreachable_at"],

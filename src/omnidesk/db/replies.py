@@ -183,10 +183,12 @@ async def unused_files(tx: Tx, ids: Sequence[UUID], uploader: str) -> list[tuple
 
 
 async def save_answered(tx: Tx, ticket: Ticket, at: datetime) -> None:
-    """Write the ticket after a reply of ours."""
+    """Write the ticket after a reply of ours; what asked for an answer asks no more."""
     await tx.driver.execute(
         """
         UPDATE tickets SET status = $2, waiting_since = $3, first_reply_at = $4, resolved_at = $5, closed_at = $6,
+               attention = CASE WHEN attention IN ('sla_warning', 'sla_breached', 'promise_broken') THEN NULL
+                                ELSE attention END,
                last_outbound_at = $7, version = version + 1, updated_at = $7
          WHERE id = $1
         """,

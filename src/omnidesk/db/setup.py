@@ -31,11 +31,6 @@ async def queues(tx: Tx) -> Sequence[QueueRow]:
     return [QueueRow(**dict(row)) for row in rows]
 
 
-async def policy_version(tx: Tx) -> int:
-    """0 while nobody has written a policy: the built-in one counts."""
-    return await tx.driver.fetchval("SELECT coalesce(max(version), 0) FROM policies") or 0
-
-
 async def setting(tx: Tx, name: str) -> Any:
     return await tx.driver.fetchval("SELECT value FROM settings WHERE name = $1", name)
 

@@ -309,6 +309,7 @@ contacts = Table(
     Column("name", Text, nullable=False, server_default=""),
     Column("language", Text),
     Column("zone", Text),
+    Column("tier", Text),  # of service: vip …; chooses rows of the SLA table
     version(),
     moment("created_at"),
     moment("updated_at"),
@@ -546,6 +547,28 @@ promises = Table(
     Column("replaced_by", Uuid),
     Index("ix_promises_ticket_id", "ticket_id"),
     Index("ix_promises_open", "due_at", postgresql_where=text("state = 'open'")),
+)
+
+clocks = Table(  # how much open time was used of what was agreed
+    "clocks",
+    metadata,
+    key(),
+    Column("ticket_id", Uuid, ForeignKey("tickets.id"), nullable=False),
+    Column("kind", Text, nullable=False),  # first_reply | next_reply | resolution
+    Column("calendar_id", Uuid, ForeignKey("calendars.id"), nullable=False),  # of the queue where it started
+    Column("policy_version", Integer, nullable=False),  # whose target it is
+    Column("target_ms", BigInteger, nullable=False),
+    Column("state", Text, nullable=False, server_default="running"),  # running | paused | met | breached
+    Column("started_at", Moment, nullable=False),
+    Column("runs_since", Moment),  # null: it stands
+    Column("paused_at", Moment),
+    Column("due_at", Moment),  # null: it stands, or its calendar never opens
+    Column("consumed_ms", BigInteger, nullable=False, server_default="0"),  # open time up to runs_since
+    Column("warned", SmallInteger, nullable=False, server_default="0"),  # per cent of the last warning
+    Column("settled_at", Moment),
+    CheckConstraint("state IN ('running','paused','met','breached')", name="state"),
+    Index("ix_clocks_ticket_id", "ticket_id"),
+    Index("uq_clocks_going", "ticket_id", "kind", unique=True, postgresql_where=text("settled_at IS NULL")),
 )
 
 decisions = Table(

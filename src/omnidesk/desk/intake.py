@@ -19,19 +19,21 @@ from uuid import UUID, uuid4
 import asyncpg
 import structlog
 
-from omnidesk.db import arrivals, deliveries, events, timers
+from omnidesk.db import arrivals, clocks, deliveries, events, timers
 from omnidesk.db import intake as statements
 from omnidesk.db.arrivals import Lane, Waiting
 from omnidesk.db.listen import Listener
 from omnidesk.db.session import Database, Tx, is_away
+from omnidesk.desk import clocks as desk_clocks
 from omnidesk.desk import loops, opening, settle, setup
 from omnidesk.desk.accept import Door, clean_key
 from omnidesk.desk.inboxes import Channels
-from omnidesk.desk.landing import Known, Landing, Read, waits_for
+from omnidesk.desk.landing import Known, Landing, Read, Rows, waits_for
 from omnidesk.desk.new_ids import new_id
 from omnidesk.desk.reading import Reader
 from omnidesk.desk.setup import Setup
 from omnidesk.domain import ids
+from omnidesk.domain.clocks import Step
 from omnidesk.domain.events import Event, EventType
 from omnidesk.domain.messages import Address, Arrival, Bounce, Deleted, Echo, Edited, Inbound, Receipt, Ref
 from omnidesk.domain.threading import Key
@@ -272,7 +274,9 @@ class Intake:
         await statements.DECISIONS.insert(tx, opened.decisions)
         await deliveries.add(tx, opened.posts)
         await statements.PROMISES.insert(tx, opened.promises)
+        await clocks.write(tx, opened.clocks)
         await timers.set_timers(tx, opened.timers)
+        moved = await desk_clocks.step(tx, _steps(rows), actor="contact")
         await statements.count_acks(tx, [(identity, *counted) for identity, counted in sorted(opened.acks.items())])
         await statements.edit_messages(tx, rows.edits)
         await statements.delete_messages(tx, rows.deletions, now)
@@ -285,7 +289,7 @@ class Intake:
             for verdict in rows.verdicts
             if verdict.state in {"failed", "unreadable", "held"}
         ]
-        await events.record(tx, [*rows.events, *opened.events, *parked])
+        await events.record(tx, [*rows.events, *opened.events, *moved, *parked])
 
     # --- at once --------------------------------------------------------------------------------------
 
@@ -322,6 +326,16 @@ class Intake:
             ticket_id=journal.ticket_id,
             error=journal.error or journal.reason,
         )
+
+
+def _steps(rows: Rows) -> list[Step]:
+    """What the batch's messages did to tickets that were here."""
+    pairs = [(rows.before[key], locked.ticket, at) for key, (locked, at, _) in sorted(rows.heard.items())]
+    return [
+        Step(before, after, at if before.waiting_since else after.waiting_since or at)
+        for before, after, at in pairs
+        if before != after
+    ]
 
 
 @dataclass(slots=True)

@@ -123,6 +123,7 @@ class Rows:
     attachments: list[tuple[Any, ...]] = field(default_factory=list)
     heard: dict[UUID, tuple[LockedTicket, datetime, dict[str, str]]] = field(default_factory=dict)
     heard_in: dict[UUID, datetime] = field(default_factory=dict)
+    before: dict[UUID, Ticket] = field(default_factory=dict)  # as those that were heard stood before the batch
     heard_from: set[UUID] = field(default_factory=set)  # thought unreachable, and writing
     edits: list[tuple[UUID, UUID, str, str, datetime]] = field(default_factory=list)
     deletions: list[UUID] = field(default_factory=list)
@@ -344,6 +345,7 @@ class Landing:
             draft.ticket, draft.last_inbound_at = after, max(draft.last_inbound_at, at)
             draft.facts.update(extras.facts)
             return
+        self.rows.before.setdefault(ticket_id, before)
         locked = replace(self.known.tickets[ticket_id], ticket=after)
         self.known.tickets[ticket_id] = locked
         _, latest, facts = self.rows.heard.get(ticket_id, (locked, at, {}))

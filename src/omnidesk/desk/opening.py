@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from omnidesk.db.clocks import Stored
 from omnidesk.db.deliveries import Post
 from omnidesk.db.intake import as_json
 from omnidesk.db.replies import Person
 from omnidesk.db.timers import Timer
-from omnidesk.desk import acknowledge, reply
+from omnidesk.desk import acknowledge, clocks, reply
 from omnidesk.desk.acknowledge import Acknowledgement
 from omnidesk.desk.landing import Draft
 from omnidesk.desk.new_ids import new_id
@@ -19,6 +20,7 @@ from omnidesk.desk.setup import Setup
 from omnidesk.domain import numbers, tokens
 from omnidesk.domain.events import Event, EventType
 from omnidesk.domain.messages import Author
+from omnidesk.routing import sla
 
 ACKS_AN_HOUR = 3
 """At most so many acknowledgements to one identity: two robots that write to each other soon fall silent."""
@@ -33,6 +35,7 @@ class Opened:
     posts: list[Post] = field(default_factory=list)
     promises: list[tuple[Any, ...]] = field(default_factory=list)
     timers: list[Timer] = field(default_factory=list)
+    clocks: list[Stored] = field(default_factory=list)
     acks: dict[UUID, tuple[int, datetime]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
 
@@ -44,8 +47,9 @@ def open_tickets(drafts: Sequence[Draft], sequences: Sequence[int], setup: Setup
         number = numbers.make(sequence, setup.number_key)
         rows.tickets.append(_ticket(draft, number))
         rows.decisions.append(
-            (new_id(now), draft.id, "queued", draft.because["reason"], setup.policy_version, as_json(draft.because))
+            (new_id(now), draft.id, "queued", draft.because["reason"], setup.policy.version, as_json(draft.because))
         )
+        _start_clocks(rows, draft, setup)
         if _wants_acknowledgement(draft, setup):
             _acknowledge(rows, draft, number, setup, now)
     return rows
@@ -67,6 +71,22 @@ def _ticket(draft: Draft, number: str) -> tuple[Any, ...]:
         ),
         *(draft.requester.id, draft.queue.id, ticket.waiting_since, as_json(draft.facts)),
         *(draft.last_inbound_at, draft.read.arrival.received_at, draft.last_inbound_at),
+    )
+
+
+def _start_clocks(rows: Opened, draft: Draft, setup: Setup) -> None:
+    calendar = setup.calendars[draft.queue.calendar_id]
+    at = draft.ticket.waiting_since or draft.read.arrival.received_at
+    for clock, timer in clocks.begin(draft.id, _class(draft), setup.policy, calendar.id, calendar.hours, at=at):
+        rows.clocks.append(clock)
+        rows.timers += [timer] if timer else []
+
+
+def _class(draft: Draft) -> sla.Class:
+    """What the terms of the ticket depend on; its category is what people or later steps find out."""
+    assert draft.read.opened is not None
+    return sla.Class(
+        channel=draft.read.opened.inbox.channel, urgency=draft.extras.urgency, tier=draft.requester.tier or ""
     )
 
 
@@ -95,7 +115,7 @@ def _acknowledge(rows: Opened, draft: Draft, number: str, setup: Setup, now: dat
         language=draft.language,
         number=number,
         received_at=draft.read.arrival.received_at,
-        days=draft.queue.reply_days,
+        days=_reply_days(draft, setup),
         calendar=setup.calendars[draft.queue.calendar_id],
         moved=(draft.inbound.address, draft.queue.name) if draft.moved else None,
     )
@@ -106,6 +126,11 @@ def _acknowledge(rows: Opened, draft: Draft, number: str, setup: Setup, now: dat
     )
     if said.due is not None:
         _promise(rows, draft, post.message_id, said, setup, now)
+
+
+def _reply_days(draft: Draft, setup: Setup) -> int:
+    """The business days that the customer is told: those of the SLA table, else the queue's."""
+    return sla.terms(setup.policy.sla, _class(draft)).reply_days or draft.queue.reply_days
 
 
 def _post(draft: Draft, number: str, said: Acknowledgement, setup: Setup, now: datetime) -> Post:
@@ -150,7 +175,7 @@ def _promise(rows: Opened, draft: Draft, message_id: UUID, said: Acknowledgement
     calendar, promise_id = setup.calendars[draft.queue.calendar_id], new_id(now)
     arithmetic = {
         "from": draft.read.arrival.received_at.isoformat(),
-        "business_days": draft.queue.reply_days,
+        "business_days": _reply_days(draft, setup),
         "days": said.due.steps,
     }
     rows.promises.append(

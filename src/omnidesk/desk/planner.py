@@ -5,7 +5,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID, uuid4
@@ -18,16 +18,14 @@ from omnidesk.db import routing as store
 from omnidesk.db.leases import Lease
 from omnidesk.db.listen import NUMBERED, Listener
 from omnidesk.db.session import Database, Tx
-from omnidesk.desk import snapshot
+from omnidesk.desk import policies, snapshot
 from omnidesk.desk.loops import keep
 from omnidesk.desk.presence import changed, send_off_unseen
 from omnidesk.desk.snapshot import Loads, from_ms, weigh
 from omnidesk.domain import ids
-from omnidesk.domain.errors import Invalid
 from omnidesk.domain.events import Event, EventType
 from omnidesk.domain.tickets import WORKABLE
 from omnidesk.routing import Decision, Policy
-from omnidesk.routing.policy import DEFAULT, parse
 
 log = structlog.get_logger(__name__)
 LEASE = "planner"
@@ -129,15 +127,7 @@ async def carry_out(
 async def current_policy(db: Database) -> Policy:
     """The newest policy, when it can be read; version 0 is the one that the program brings."""
     async with db.connection() as tx:
-        stored = await store.policy(tx)
-    if stored is None:
-        return replace(DEFAULT, version=0)
-    version, plain = stored
-    try:
-        return parse(plain, version=version)
-    except Invalid as error:  # made by a newer program, or by hand: tickets must still go somewhere
-        log.error("policy.unreadable", version=version, keys=[field.pointer for field in error.errors])
-        return replace(DEFAULT, version=0)
+        return await policies.current(tx)
 
 
 @dataclass(frozen=True, slots=True)

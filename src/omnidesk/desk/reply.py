@@ -19,10 +19,12 @@ from omnidesk.db.deliveries import Post
 from omnidesk.db.replies import Conversation, Head, Person
 from omnidesk.db.session import Database, Tx
 from omnidesk.db.timers import Timer
+from omnidesk.desk import clocks
 from omnidesk.desk.deliver import Channels, Files, Opened
 from omnidesk.desk.new_ids import new_id
 from omnidesk.desk.settle import endpoint_of, mark_arrived, resend
 from omnidesk.domain import ids, redaction, tokens
+from omnidesk.domain.clocks import Step
 from omnidesk.domain.errors import FieldError, Invalid, NotFound, Refused
 from omnidesk.domain.events import Event, EventType
 from omnidesk.domain.messages import Address, Author, Outbound, OutFile, Part, Ref
@@ -205,7 +207,9 @@ async def reply(
             await replies.use_attachments(tx, draft.message_id, attachment_ids, str(actor))
         await replies.save_answered(tx, answered, now)
         await _close_in_time(tx, head.ticket, answered)
-        await events.record(tx, await _news(tx, head.ticket, answered, draft, actor, now), request_id=request_id)
+        moved = await clocks.step(tx, [Step(head.ticket, answered, now, replied=True)], actor=str(actor))
+        news = await _news(tx, head.ticket, answered, draft, actor, now)
+        await events.record(tx, [*news, *moved], request_id=request_id)
         return draft.message_id
 
     return await db.repeating(work)
@@ -275,7 +279,7 @@ async def _ways(db: Database, channels: Channels, ticket_id: UUID) -> Mapping[UU
 def way_of(opened: Opened) -> Way | None:
     """The way out through an open inbox; None when its channel cannot answer."""
     channel: Any = opened.channel
-    if not isinstance(channel, base.Answering):
+    if not base.can_answer(channel):
         return None
     return Way(
         inbox_id=opened.inbox.id,

@@ -9,11 +9,13 @@ from uuid import UUID
 from omnidesk.db import calendars, setup
 from omnidesk.db.calendars import StoredCalendar
 from omnidesk.db.session import Database, Tx
+from omnidesk.desk import policies
 from omnidesk.desk.calendars import filled
 from omnidesk.desk.inboxes import Opened
 from omnidesk.desk.new_ids import new_id
 from omnidesk.domain.business_time import Calendar, parse_week
 from omnidesk.routing.rules import QueueRule, parse_optional
+from omnidesk.routing.values import Policy
 
 OFFICE_HOURS = "mon-fri 09:00-18:00"
 
@@ -36,7 +38,7 @@ class Setup:
 
     queues: Mapping[UUID, Queue]  # in the order in which their rules are asked
     calendars: Mapping[UUID, StoredCalendar]
-    policy_version: int
+    policy: Policy
     number_key: bytes
     own_addresses: frozenset[str]
     domain: str
@@ -71,7 +73,7 @@ async def read(tx: Tx, *, own_addresses: frozenset[str], domain: str) -> Setup:
             for row in await setup.queues(tx)
         },
         calendars={stored.id: stored for stored in await calendars.every(tx)},
-        policy_version=await setup.policy_version(tx),
+        policy=await policies.current(tx),
         number_key=bytes.fromhex(number_key),
         own_addresses=own_addresses,
         domain=domain,

@@ -10,8 +10,10 @@ from omnidesk.db import events, queues, tickets, timers
 from omnidesk.db.session import Database, Tx
 from omnidesk.db.tickets import Locked
 from omnidesk.db.timers import Timer
+from omnidesk.desk import clocks
 from omnidesk.desk.timers import close_later
 from omnidesk.domain import ids
+from omnidesk.domain.clocks import Step
 from omnidesk.domain.errors import FieldError, Invalid, NotFound, Refused, Stale
 from omnidesk.domain.events import Event, EventType
 from omnidesk.domain.people import Actor
@@ -104,11 +106,12 @@ async def _step(
         return
     await tickets.save(tx, after, now=now)
     await _set_timers(tx, before, after, now)
+    moved = await clocks.step(tx, [Step(before, after, now)], actor=str(actor))
     data = {"from": str(before.status), "to": str(after.status)}
     if reason:
         data["reason"] = reason
     fact = Event(type=EventType.TICKET_STATUS, ticket_id=before.id, actor=str(actor), data=data)
-    await events.record(tx, [fact], request_id=request_id)
+    await events.record(tx, [fact, *moved], request_id=request_id)
 
 
 async def _set_timers(tx: Tx, before: Ticket, after: Ticket, now: datetime) -> None:
@@ -190,9 +193,10 @@ async def _patch(
         unassign=leaves,
         now=now,
     )
-    await events.record(
-        tx, _told(row.id, changed, row.assignee_id if leaves else None, actor, reason), request_id=request_id
-    )
+    other_terms = {"category", "urgency"} & changed.keys()
+    moved_clocks = await clocks.retarget(tx, row.id, now=now, actor=str(actor)) if other_terms else []
+    told = _told(row.id, changed, row.assignee_id if leaves else None, actor, reason)
+    await events.record(tx, [*told, *moved_clocks], request_id=request_id)
 
 
 def _told(

@@ -11,6 +11,7 @@ from omnidesk.db import events, timers
 from omnidesk.db.listen import Listener
 from omnidesk.db.session import Database, Tx, is_away, root_cause
 from omnidesk.db.timers import Timer
+from omnidesk.desk import clocks
 from omnidesk.desk.loops import keep, trace
 from omnidesk.domain import ids
 from omnidesk.domain.events import Event, EventType
@@ -78,7 +79,7 @@ async def resolved(tx: Tx, tickets: Collection[UUID], *, now: datetime) -> None:
     await close_later(tx, dict.fromkeys(tickets, now + CLOSES_AFTER))
 
 
-HANDLERS: Mapping[str, Handler] = {"close": close, "promise": promise}
+HANDLERS: Mapping[str, Handler] = {"close": close, "promise": promise, "clock": clocks.warn}
 
 
 def utc_now() -> datetime:

@@ -26,6 +26,8 @@ class EventType(StrEnum):
     PROMISE_MADE = "promise.made"
     PROMISE_KEPT = "promise.kept"
     PROMISE_BROKEN = "promise.broken"
+    CLOCK_CHANGED = "clock.changed"  # data: kind, state, at, due_at
+    CLOCK_WARNED = "clock.warned"  # data: kind, percent, level, told
     AGENT_CREATED = "agent.created"
     AGENT_UPDATED = "agent.updated"
     AGENT_PRESENCE = "agent.presence_changed"

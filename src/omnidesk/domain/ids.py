@@ -22,6 +22,7 @@ PREFIXES = {
     "decision": "dec",
     "promise": "prm",
     "calendar": "cal",
+    "clock": "clk",
     "event": "evt",
     "upload": "upl",
 }

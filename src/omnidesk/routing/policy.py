@@ -4,9 +4,12 @@
      "urgency": {"critical": {"weight": 64, "target": "10m", "primary": True}},
      "channel": {"phone": {"live": True, "units": 6, "accept": "20s"}},
      "agent": {"defaults": {"units": 6, "offline_grace": "60s", "misses_to_away": 2, "exclude": "60s"}},
-     "classify": {"threshold": 0.5, "fallback_queue": "triage"}}
+     "classify": {"threshold": 0.5, "fallback_queue": "triage"},
+     "sla": [{"first_reply": "9h", "next_reply": "9h", "resolution": "27h"},
+             {"channel": "vk", "urgency": "high", "first_reply": "1h", "reply_days": 1}]}
 
-What is left out is as in DEFAULT. Durations are whole numbers with ms, s, m, h or d.
+What is left out is as in DEFAULT; rows of `sla` replace all of its rows. Durations are whole numbers with ms,
+s, m, h or d.
 """
 
 import re
@@ -14,9 +17,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from omnidesk.domain.errors import FieldError, Invalid
-from omnidesk.routing.values import ORDERS, URGENCIES, ChannelPolicy, Policy, UrgencyPolicy
+from omnidesk.routing.values import ORDERS, URGENCIES, ChannelPolicy, Policy, Target, UrgencyPolicy
 
 _MINUTE = 60_000
+_HOUR = 60 * _MINUTE
 
 DEFAULT = Policy(
     urgencies={
@@ -29,12 +33,24 @@ DEFAULT = Policy(
         "phone": ChannelPolicy(live=True, units=6, accept_ms=20_000),
         "chat": ChannelPolicy(live=True, units=2),
     },
+    sla=tuple(
+        Target(urgency=urgency, first_reply_ms=reply, next_reply_ms=reply, resolution_ms=resolution)
+        for urgency, reply, resolution in (
+            ("critical", _HOUR, 9 * _HOUR),
+            ("high", 4 * _HOUR, 18 * _HOUR),
+            ("normal", 9 * _HOUR, 27 * _HOUR),
+            ("low", 18 * _HOUR, 45 * _HOUR),
+        )
+    ),
 )
 
 _UNITS = {"ms": 1, "s": 1_000, "m": _MINUTE, "h": 60 * _MINUTE, "d": 1440 * _MINUTE}
 _DURATION = re.compile(r"(\d{1,11})(ms|s|m|h|d)", re.ASCII)
 _YEAR = 366 * _UNITS["d"]
 _MAX_CHANNELS = 200
+_MAX_TARGETS = 1_000
+_DIMENSIONS = ("channel", "category", "urgency", "tier")
+_TERMS = ("first_reply", "next_reply", "resolution")
 T = TypeVar("T")
 
 
@@ -57,8 +73,9 @@ def parse(plain: Mapping[str, Any], *, version: int = 1) -> Policy:
         exclude_ms=agent.duration("exclude", 0, DEFAULT.exclude_ms),
         threshold=classify.number("threshold", 0, 1, DEFAULT.threshold),
         fallback_queue=classify.text("fallback_queue", DEFAULT.fallback_queue),
+        sla=_targets(top) if "sla" in top.plain else DEFAULT.sla,
     )
-    top.only("policy", "urgency", "channel", "agent", "classify")
+    top.only("policy", "urgency", "channel", "agent", "classify", "sla")
     rules.only("order", "sharpness")
     urgencies.only(*URGENCIES)
     agent.only("units", "offline_grace", "misses_to_away", "exclude")
@@ -91,7 +108,16 @@ def to_plain(policy: Policy) -> dict[str, Any]:
             }
         },
         "classify": {"threshold": policy.threshold, "fallback_queue": policy.fallback_queue},
+        "sla": [_target_plain(target) for target in policy.sla],
     }
+
+
+def _target_plain(target: Target) -> dict[str, Any]:
+    plain: dict[str, Any] = {name: getattr(target, name) for name in _DIMENSIONS if getattr(target, name)}
+    for name in _TERMS:
+        if (term := getattr(target, f"{name}_ms")) is not None:
+            plain[name] = duration_text(term)
+    return plain if target.reply_days is None else plain | {"reply_days": target.reply_days}
 
 
 def duration_ms(text: str) -> int:
@@ -138,6 +164,35 @@ def _channels(table: "_Table") -> dict[str, ChannelPolicy]:
     return found
 
 
+def _targets(top: "_Table") -> tuple[Target, ...]:
+    """The rows of the SLA table; no two may be for the same tickets."""
+    found: dict[tuple[str, ...], Target] = {}
+    days: int | None
+    for row in top.tables("sla", _MAX_TARGETS):
+        row.only(*_DIMENSIONS, *_TERMS, "reply_days")
+        where = tuple(row.text(name, "") if name in row.plain else "" for name in _DIMENSIONS)
+        if where[2] and where[2] not in URGENCIES:
+            row.refuse("urgency", f"must be one of {', '.join(URGENCIES)}")
+        if where in found:
+            row.refuse("", "there is another row for the same tickets")
+        terms = [row.duration(name, 1_000, 0) if name in row.plain else None for name in _TERMS]
+        days = row.whole("reply_days", 1, 250, 1) if "reply_days" in row.plain else None
+        if not any(terms) and days is None:
+            row.refuse("", f"needs one of {', '.join(_TERMS)}, reply_days")
+        channel, category, urgency, tier = where
+        found[where] = Target(
+            channel=channel,
+            category=category,
+            urgency=urgency,
+            tier=tier,
+            first_reply_ms=terms[0],
+            next_reply_ms=terms[1],
+            resolution_ms=terms[2],
+            reply_days=days,
+        )
+    return tuple(found.values())
+
+
 class _Table:
     """A table of the configuration; wrong keys are noted with their pointer and read as the default."""
 
@@ -153,6 +208,14 @@ class _Table:
 
     def table(self, key: str) -> "_Table":
         return _Table(self.plain.get(key, {}), self._below(key), self._errors)
+
+    def tables(self, key: str, most: int) -> "list[_Table]":
+        """A list of tables."""
+        rows = self.plain.get(key, [])
+        if not isinstance(rows, list | tuple) or len(rows) > most:
+            self.refuse(key, f"must be a list of at most {most} tables")
+            return []
+        return [_Table(row, f"{self._below(key)}/{n}", self._errors) for n, row in enumerate(rows)]
 
     def _below(self, key: str) -> str:
         return f"{self._pointer}/" + key.replace("~", "~0").replace("/", "~1")

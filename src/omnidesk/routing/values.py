@@ -29,6 +29,23 @@ class ChannelPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A row of the SLA table: terms for tickets of this channel, category, urgency and tier; empty means any.
+
+    Durations are open time of the queue's calendar. None leaves that term to a less specific row.
+    """
+
+    channel: str = ""
+    category: str = ""
+    urgency: str = ""
+    tier: str = ""
+    first_reply_ms: int | None = None
+    next_reply_ms: int | None = None
+    resolution_ms: int | None = None
+    reply_days: int | None = None  # business days to a first reply that the customer is told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The rules of one version; `policy.parse` makes it from configuration and `policy.DEFAULT` is a start."""
 
@@ -43,6 +60,7 @@ class Policy:
     exclude_ms: int = 60_000  # after a decline or a miss, unless another agent was offered the ticket before
     threshold: float = 0.5  # least probability at which the learned model decides
     fallback_queue: str = "triage"
+    sla: tuple[Target, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
