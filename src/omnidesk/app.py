@@ -59,6 +59,7 @@ class Desk:
     async def close(self) -> None:
         """Let go of processes, connections and files."""
         self.reader.close()
+        await self.channels.close()
         await self.http.aclose()
         await self.db.close()
 

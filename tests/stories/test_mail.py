@@ -7,7 +7,7 @@ import pytest
 
 from omnidesk.domain import numbers
 from tests.servers import postfix
-from tests.story import SUPPORT, Desk
+from tests.story import SUPPORT, Desk, email_inbox
 
 IVAN, OLGA, MARIA = "ivan@customer.example", "olga@customer.example", "maria@other.example"
 
@@ -136,3 +136,12 @@ async def test_an_agent_may_not_ask_for_a_password(desk: Desk) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "secret_request_blocked")
     warned = await olena.api.post(f"/v1/tickets/{ticket['id']}/replies", json={"text": "Никому не сообщайте пароль."})
     assert warned.status_code == 201
+
+
+async def test_an_inbox_that_cannot_send_acknowledges_nothing_and_alarms_nobody(desk: Desk) -> None:
+    await email_inbox(desk, "quiet@acme.example", smtp_host="")
+    await desk.writes(IVAN, "Hello", to="quiet@acme.example", subject="Quiet")
+    [ticket] = await desk.tickets(1)
+    await desk.arrivals_done(1)
+    assert await desk.rows("SELECT id FROM deliveries") == []
+    assert (await desk.ticket(ticket["id"]))["attention"] is None

@@ -185,6 +185,11 @@ class ApiChannel:
             name=_clean(person.name).strip(),
         )
 
+    @property
+    def answers(self) -> bool:
+        """Not without an address for replies."""
+        return bool(self._url)
+
     def split(self, message: Outbound) -> list[Part]:
         """The text with as many files as fit into one call; what is left goes in calls of its own."""
         groups: list[list[int]] = [[]]

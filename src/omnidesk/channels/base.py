@@ -156,9 +156,14 @@ class Watching(Protocol):
         ...
 
 
+def can_answer(channel: object) -> bool:
+    """Whether a channel answers, and is set up to: an inbox without an outgoing server has `answers = False`."""
+    return isinstance(channel, Answering) and bool(getattr(channel, "answers", True))
+
+
 @runtime_checkable
 class Answering(Protocol):
-    """A channel that can answer."""
+    """A channel that can answer. Where that takes settings which may be absent, its `answers` says so."""
 
     def split(self, message: Outbound) -> list[Part]:
         """The provider calls that this message takes, in order; counts in the platform's units. Pure."""

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -106,8 +107,16 @@ class Channels:
                 opened[inbox.id] = replace(known, inbox=inbox)
             elif inbox.channel in self.manifests:
                 opened[inbox.id] = self.open(inbox)
+        replaced = [
+            known for inbox_id, known in self._opened.items() if known.channel is not _channel(opened, inbox_id)
+        ]
         self._opened = opened
         self._read_at = time.monotonic()
+        await _close(replaced)
+
+    async def close(self) -> None:
+        """Close what channels keep open: connections to mail servers."""
+        await _close(list(self._opened.values()))
 
     def config_of(self, inbox: Inbox) -> dict[str, Any]:
         """The whole config, secrets opened: for the channel alone."""
@@ -125,7 +134,19 @@ class Channels:
             keys=self.keys,
         )
         channel = manifest.build(config, tools)
-        return Opened(inbox, manifest, config, channel, isinstance(channel, base.Answering))
+        return Opened(inbox, manifest, config, channel, base.can_answer(channel))
+
+
+def _channel(opened: Mapping[UUID, Opened], inbox_id: UUID) -> Any:
+    return opened[inbox_id].channel if inbox_id in opened else None
+
+
+async def _close(opened: Sequence[Opened]) -> None:
+    for one in opened:
+        close = getattr(one.channel, "close", None)
+        if close is not None:
+            with suppress(OSError, base.ChannelError):
+                await close()
 
 
 def _same_settings(one: Inbox, other: Inbox) -> bool:

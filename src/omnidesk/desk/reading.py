@@ -98,7 +98,7 @@ class Reader:
 
     def _unsealed(self, waiting: Waiting, opened: Opened | None) -> tuple[Opened, Arrival]:
         if waiting.attempts > PARK_AT:
-            raise _Parked(waiting, "failed", "no verdict after several attempts: its reader died each time")
+            raise _Parked(waiting, "failed", "no verdict in several attempts: reading or writing it failed")
         if opened is None:
             raise _Parked(waiting, "failed", "the inbox's channel is not installed")
         try:

@@ -17,6 +17,7 @@ from omnidesk.domain.messages import Arrival, Item
 
 MEMORY_BYTES = 1 << 30
 TIMEOUT_S = 20.0
+START_S = 60.0
 
 
 class ReadKilled(Exception):
@@ -71,10 +72,15 @@ class Sandbox:
         if self._child is None or not self._child.is_alive() or self._pipe is None:
             self.close()
             ours, theirs = self._context.Pipe()
-            self._child = self._context.Process(target=_serve, args=(theirs, self._memory_bytes), daemon=True)
+            self._child = self._context.Process(
+                target=_serve, args=(theirs, self._memory_bytes, int(self._timeout_s) + 5), daemon=True
+            )
             self._child.start()
             theirs.close()
             self._pipe = ours
+            if not ours.poll(START_S):
+                raise ReadKilled("its process did not start")
+            ours.recv()  # it is ready: from now on the time is the reader's own
         return self._pipe
 
     def close(self) -> None:
@@ -87,18 +93,22 @@ class Sandbox:
         self._child = self._pipe = None
 
 
-def _serve(pipe: Connection, memory_bytes: int) -> None:
+def _serve(pipe: Connection, memory_bytes: int, longest_s: int) -> None:
     """The child: read what is sent until the parent goes away."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     http = httpx.AsyncClient()
+    pipe.send("ready")
     while True:
         try:
             task: Task = pipe.recv()
         except (EOFError, OSError):
             return
-        pipe.send(_answer(http, task))
+        signal.alarm(longest_s)  # also when nobody is left to stop us
+        answer = _answer(http, task)
+        signal.alarm(0)
+        pipe.send(answer)
 
 
 def _answer(http: httpx.AsyncClient, task: Task) -> list[Item] | BaseException:

@@ -179,6 +179,11 @@ class EmailChannel:
         sent = await self._submission.send(mail, before_call)
         return Sent(external_id=message_id(message, self._domain), realm=REALM, rejected=sent.rejected)
 
+    @property
+    def answers(self) -> bool:
+        """Not without an outgoing server: then the inbox only receives."""
+        return self._submission is not None
+
     async def check(self) -> None:
         """Sign in at the outgoing server, and where mail is fetched from."""
         if self._submission:
