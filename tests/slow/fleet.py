@@ -7,12 +7,13 @@ import signal
 import smtplib
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 import httpx
 from aiosmtpd.smtp import SMTP
@@ -22,11 +23,12 @@ from omnidesk.db.session import Database
 from omnidesk.desk import setup
 from omnidesk.desk.accept import Door
 from omnidesk.desk.vault import Vault
+from omnidesk.domain import ids
 from tests import story
 from tests.servers import Sink
 from tests.story import until
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(story.__file__).parents[1]
 
 
 @dataclass
@@ -133,6 +135,11 @@ class Fleet:
         """As the server counts them, also those that were repeated and did no harm."""
         return int(await self.value("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"))
 
+    async def inbox(self, channel: str, **config: Any) -> UUID:
+        """Make an inbox of the test's own channels."""
+        made = await self.desk.post("/v1/inboxes", {"channel": channel, "name": channel, "config": config})
+        return ids.decode("inbox", made["id"])
+
     async def let_leases_of_the_dead_lapse(self) -> None:
         """Time is moved by hand: calls whose process was killed are given up after minutes."""
         await self.rows(
@@ -163,8 +170,13 @@ def environment(settings: Settings) -> dict[str, str]:
         "SMTP_PORT": "0",
         "WEBHOOK_ALLOW_LOOPBACK": "true",
     }
+    path = f"{ROOT / 'src'}:{ROOT}"
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OMNIDESK_")}
-    return {**kept, "PYTHONPATH": str(ROOT), **{f"OMNIDESK_{name}": value for name, value in ours.items()}}
+    return {
+        **kept,
+        "PYTHONPATH": path,
+        **{f"OMNIDESK_{name}": value for name, value in ours.items()},
+    }
 
 
 @asynccontextmanager
@@ -220,19 +232,21 @@ async def _ready(api: httpx.AsyncClient) -> bool:
 
 
 @asynccontextmanager
-async def slow_sink(pause_s: Callable[[bytes], float]) -> AsyncIterator[Sink]:
+async def slow_sink(pause: Callable[[bytes], Awaitable[object]]) -> AsyncIterator[Sink]:
     """A mail server that takes its time between keeping a mail and saying so."""
     told = Sink()
 
     class Handler:
-        async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
             told.mails.append((envelope.mail_from, list(envelope.rcpt_tos), envelope.content))
-            await asyncio.sleep(pause_s(envelope.content))
+            await pause(envelope.content)
             return "250 2.0.0 OK"
 
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: SMTP(Handler(), hostname="sink.example", enable_SMTPUTF8=True, loop=loop), "127.0.0.1", 0
+        lambda: cast(asyncio.Protocol, SMTP(Handler(), hostname="sink.example", enable_SMTPUTF8=True, loop=loop)),
+        "127.0.0.1",
+        0,
     )
     told.port = server.sockets[0].getsockname()[1]
     try:
@@ -283,14 +297,9 @@ class Postman:
         try:
             with smtplib.LMTP("127.0.0.1", self.port, timeout=40) as client:
                 client.ehlo()
-                for step in (
-                    lambda: client.mail(f"customer{thread}@example.org"),
-                    lambda: client.rcpt(story.SUPPORT),
-                    lambda: client.data(raw),
-                ):
-                    code, _ = step()
-                    if code >= 300:
-                        return code
+                code = client.mail(f"customer{thread}@example.org")[0]
+                code = client.rcpt(story.SUPPORT)[0] if code < 300 else code
+                return client.data(raw)[0] if code < 300 else code
                 return code
         except smtplib.SMTPResponseException as error:
             return error.smtp_code
