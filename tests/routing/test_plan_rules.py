@@ -13,17 +13,32 @@ from hypothesis import strategies as st
 from omnidesk.routing import Agent, Policy, Queue, Snapshot, Ticket, match, plan
 from omnidesk.routing.paper import applied
 from omnidesk.routing.policy import DEFAULT
+from tests.routing import strategies as make
 from tests.routing.oracle import Oracle, said
-from tests.routing.strategies import NOW, policies, possible, snapshots
+from tests.routing.strategies import NOW, policies, possible, seeds, snapshots
 
 GIVEN = ("assigned", "offered")
 T = TypeVar("T")
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(snapshots, policies)
 def test_the_plan_is_that_of_the_plain_way(snapshot: Snapshot, policy: Policy) -> None:
     assert [said(decision) for decision in plan(snapshot, policy)] == Oracle(snapshot, policy).plan()
+
+
+@settings(max_examples=8, deadline=None)
+@given(seeds)
+def test_on_a_larger_desk_too(seed: int) -> None:
+    chance = random.Random(seed)
+    snapshot = Snapshot(
+        now_ms=NOW,
+        tickets=tuple(make.ticket(chance, UUID(int=1_000 + number)) for number in range(200)),
+        agents=tuple(make.agent(chance, UUID(int=10 + number)) for number in range(70)),
+        queues=tuple(make.queue(chance, queue_id) for queue_id in make.QUEUES),
+    )
+    rules = make.policy(chance)
+    assert [said(decision) for decision in plan(snapshot, rules)] == Oracle(snapshot, rules).plan()
 
 
 @settings(max_examples=300, deadline=None)

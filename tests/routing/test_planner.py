@@ -82,7 +82,7 @@ def follow(seed: int) -> None:
             change(chance, planner, rules, now)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(seeds)
 def test_told_of_changes_it_decides_as_a_plan_of_the_whole_desk(seed: int) -> None:
     follow(seed)

@@ -14,7 +14,7 @@ from tests.routing.strategies import desk, policies, policy, snapshots
 from tests.routing.test_plan import STEPS, agent, decide, ticket
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(snapshots, policies)
 def test_the_record_leads_to_the_same_decision(snapshot: Snapshot, policy: Policy) -> None:
     for decision in plan(snapshot, policy):
@@ -27,7 +27,7 @@ def test_the_record_leads_to_the_same_decision(snapshot: Snapshot, policy: Polic
 
 def test_every_kind_and_reason_is_replayed_somewhere_above() -> None:
     seen: Counter[tuple[str, str]] = Counter()
-    for seed in range(3_000):
+    for seed in range(1_500):
         chance = Random(seed)
         seen.update((decision.kind, decision.reason) for decision in plan(desk(chance), policy(chance)))
     assert len(seen) == 6 + 2 + 1 + 7  # given in two ways for three reasons, missed, returned, waiting

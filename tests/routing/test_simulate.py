@@ -23,7 +23,7 @@ def goes_to(snapshot: Snapshot, policy: Policy, ticket_id: UUID, agent_id: UUID)
     return given_to == [agent_id]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(seeds)
 def test_the_changes_do_it_and_each_of_them_is_needed(seed: int) -> None:
     chance = Random(seed)

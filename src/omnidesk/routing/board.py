@@ -221,13 +221,10 @@ class Board:
         """
         heads = [head for line in lines if (freed or self._fitting(line)) and (head := self._head(line))]
         heapify(heads)
-        while heads:
+        while heads and (freed is None or any(desk.load.fits(1, True) for desk in freed)):
             line = heads[0][4]
-            if (
-                (freed is None or any(desk.load.fits(line.units, line.primary) for desk in freed))
-                and self._give(line)
-                and (head := self._head(line))
-            ):
+            may = freed is None or any(desk.load.fits(line.units, line.primary) for desk in freed)
+            if may and self._give(line) and (head := self._head(line)):
                 heapreplace(heads, head)
             else:
                 heappop(heads)

@@ -14,8 +14,8 @@ class Line:
 
     __slots__ = (
         "_fresh", "_sorted", "_tickets", "accept_ms", "anchors", "channel", "count", "excluded", "index", "key",
-        "left", "live", "masks", "primary", "queue_id", "reason", "setting", "size", "sticky", "target", "units",
-        "version", "ways", "weight",
+        "left", "live", "masks", "needs", "primary", "queue_id", "reason", "setting", "size", "sticky", "target",
+        "units", "version", "ways", "weight",
     )  # fmt: skip
 
     def __init__(self, key: tuple[object, ...], ticket: Ticket, policy: Policy) -> None:
@@ -30,6 +30,7 @@ class Line:
         self.excluded: frozenset[UUID] = frozenset()
         self.sticky: UUID | None = None
         self.anchors: frozenset[int] | None = None  # whoever fits meets one of these needs; None: not indexed
+        self.needs: tuple[int, ...] = ()  # of each way, as bits; set with the anchors
         self.size = 0  # without those that left from the middle
         self.reason = ""  # what all but the fresh have been told
         self._tickets: list[Ticket] = []  # oldest last, once sorted

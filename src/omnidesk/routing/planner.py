@@ -212,9 +212,10 @@ class Planner:
 
     def _may(self, desk: Desk, line: Line) -> bool:
         """Could this agent take from this line?"""
-        if not line.size or not desk.load.fits(line.units, line.primary) or desk.agent.id in line.excluded:
+        if line.size <= 0 or not desk.load.fits(line.units, line.primary) or desk.agent.id in line.excluded:
             return False
-        return line.sticky in (None, desk.agent.id)
+        meets = desk.needs
+        return line.sticky in (None, desk.agent.id) and any(needs & meets == needs for needs in line.needs)
 
     # --- carrying out -----------------------------------------------------------------------------
 
@@ -260,6 +261,7 @@ class Planner:
         """Enter the line where agents who may take from it are found: under the rarest need of each way."""
         fleet = self._board.fleet
         ways = [[fleet.number(need) for need in needs] for _, needs in line.ways]
+        line.needs = tuple(sum(1 << number for number in way) for way in ways)
         if all(ways):
             rarest = (min(way, key=lambda number: fleet.masks.get(number, 0).bit_count()) for way in ways)
             line.anchors = frozenset(rarest)
