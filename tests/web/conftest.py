@@ -13,7 +13,7 @@ from omnidesk.api.auth import cookie_name
 from omnidesk.desk import access
 from omnidesk.web.pages import pages
 from omnidesk.web.visit import Parts
-from tests.api.conftest import PASSWORD, SITE, Desk
+from tests.api.conftest import PASSWORD, SITE, WHSEC, Desk
 from tests.api.conftest import desk as api_desk  # the fixture that `desk` below builds on
 
 __all__ = ["PASSWORD", "SITE", "Browser", "Console", "api_desk", "desk"]
@@ -65,9 +65,37 @@ class Console:
     """The desk behind its pages."""
 
     api: Desk
+    inbox: str = ""
 
     async def stranger(self, language: str = "en") -> Browser:
         return Browser(await self.api.client(**{"accept-language": language}))
+
+    async def writes(
+        self, text: str, *, thread: str = "one", address: str = "ivan@customer.example", **more: Any
+    ) -> str:
+        """A customer's message, taken in as every one is; the TypeID of its ticket."""
+        program = await self.api.key()
+        if not self.inbox:
+            replies = {"webhook_url": "https://shop.example/replies", "webhook_secret": WHSEC}
+            config = {"signing_secret": WHSEC, **replies}
+            made = await program.post("/v1/inboxes", json={"channel": "api", "name": "Shop", "config": config})
+            self.inbox = made.json()["id"]
+        requester = {"kind": "email", "address": address, "name": "Ivan"}
+        body = {"requester": requester, "text": text, "subject": "A question", "thread": thread, **more}
+        answer = await program.post(f"/v1/inboxes/{self.inbox}/messages", json=body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["ticket"]["id"])
+
+    async def read(self, ticket: str) -> dict[str, Any]:
+        """The ticket as the API shows it."""
+        answer = await (await self.api.key()).get(f"/v1/tickets/{ticket}")
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def said(self, ticket: str) -> list[str]:
+        """What agents said on a ticket: answers and notes, without what the desk writes by itself."""
+        answer = await (await self.api.key()).get(f"/v1/tickets/{ticket}/timeline")
+        return [entry["text"] for entry in answer.json()["data"] if entry.get("author") == "agent"]
 
     async def agent(self, name: str, language: str = "en", **more: Any) -> tuple[UUID, Browser]:
         """An agent of the default queue who has signed in with a password."""

@@ -207,6 +207,7 @@ class Newcomer:
     agent_id: UUID
     email: str
     name: str
+    language: str = "ru"
 
 
 async def use_link(
@@ -238,7 +239,13 @@ async def use_link(
                 raise Conflict("There is an administrator already.", code="has_administrator")
             agent_id = newcomer.agent_id
             await agents.insert(
-                tx, agent_id, email=newcomer.email.strip().lower(), name=newcomer.name, role=Role.ADMIN, now=now
+                tx,
+                agent_id,
+                email=newcomer.email.strip().lower(),
+                name=newcomer.name,
+                role=Role.ADMIN,
+                now=now,
+                language=newcomer.language,
             )
             await events.record(tx, [Event(type=EventType.AGENT_CREATED, subject_id=agent_id, actor="system")])
         if password_hash is not None:

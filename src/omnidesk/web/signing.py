@@ -78,11 +78,15 @@ async def _use(visit: Visit, token: str, form: FormData, *, first: bool) -> Sign
     email, name = _field(form, "email", 320), _field(form, "name", 200)
     if first and (not name or not _EMAIL.fullmatch(email)):
         raise Refused("The first administrator needs an address and a name.", code="newcomer_needed")
-    newcomer = Newcomer(agent_id=new_id(visit.now), email=email, name=name) if first else None
+    newcomer = _newcomer(visit, email, name) if first else None
     password = str(form.get("password", ""))[:1000]
     return await access.use_link(
         visit.db, token, password=password, newcomer=newcomer, address=visit.address, now=visit.now
     )
+
+
+def _newcomer(visit: Visit, email: str, name: str) -> Newcomer:
+    return Newcomer(agent_id=new_id(visit.now), email=email, name=name, language=visit.language)
 
 
 def _field(form: FormData, name: str, most: int) -> str:

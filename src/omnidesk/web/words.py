@@ -49,6 +49,8 @@ ATTENTION: Mapping[str, str] = {
     "delivery_failed": "A message could not be delivered",
     "delivery_unknown": "It is not known whether a message arrived",
     "promise_broken": "The promised date has passed",
+    "sla_warning": "The agreed time is running out",
+    "sla_breached": "The agreed time has passed",
 }
 PROMISES: Mapping[str, str] = {
     "open": "open",
@@ -230,6 +232,8 @@ HAPPENED: Mapping[str, str] = {
     "promise.made": "The customer was told: an answer by {due}",
     "promise.kept": "The promise was kept",
     "promise.broken": "The promised date has passed",
+    "clock.warned": "The agreed time is running out",
+    "clock.breached": "The agreed time has passed",
 }
 STATUS_CHANGED = "{who} changed the status: {old} → {new}"
 ATTENTION_OVER = "Needs no attention any more"
@@ -257,9 +261,6 @@ WHY: Mapping[tuple[str, str], str] = {
     ("missed", "agent_left"): "{agent} went away before answering the offer.",
     ("returned", "agent_offline"): "{agent} went offline: it waits again.",
 }
-
-TOLD_ELSEWHERE = frozenset({"delivery.changed", "ticket.attention"})
-"""Shown beside their message or as a banner; in the timeline only when an agent did it, or it is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,6 +314,8 @@ def happened(event: Happened, names: Names) -> str | None:
             return "; ".join(_changes(data, who, names))
         case "delivery.changed":
             return _delivery(event, who, names)
+        case "clock.changed":
+            return names.say(HAPPENED["clock.breached"]) if data.get("state") == "breached" else None
         case "ticket.attention":
             return names.say(ATTENTION.get(str(data.get("reason")), ATTENTION_OVER))
     text = HAPPENED.get(event.type)
