@@ -162,8 +162,8 @@ class Reader:
 
 def _masked(item: Inbound, now: datetime, zone: str) -> tuple[Inbound, Extras]:
     """The message without the secrets in it, and what its words tell: language, urgency, facts."""
-    said, subject, quoted = redaction.mask_parts(
-        text.clean(item.text)[:MAX_TEXT], text.clean(item.subject)[:1000], text.clean(item.quoted)[:MAX_TEXT]
+    subject, _, said, quoted = redaction.mask_parts(  # as they are read; a paragraph apart from the subject
+        text.clean(item.subject)[:1000], "", text.clean(item.text)[:MAX_TEXT], text.clean(item.quoted)[:MAX_TEXT]
     )
     whole = f"{subject.text}\n{said.text}"
     rated = urgency.score(whole)
