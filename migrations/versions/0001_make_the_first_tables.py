@@ -445,6 +445,8 @@ def upgrade() -> None:
             "facts", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
         ),
         sa.Column("attention", sa.Text(), nullable=True),
+        sa.Column("level", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("chaser_count", sa.Integer(), server_default="0", nullable=False),
         sa.Column("merged_into", sa.Uuid(), nullable=True),
         sa.Column("first_reply_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_inbound_at", sa.DateTime(timezone=True), nullable=True),

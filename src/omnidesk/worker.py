@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from omnidesk.db.listen import Listener
 from omnidesk.db.session import Database
+from omnidesk.desk import escalate
 from omnidesk.desk.accept import Door
 from omnidesk.desk.deliver import Deliverer
 from omnidesk.desk.feed import run_sequencer
@@ -13,7 +14,7 @@ from omnidesk.desk.housekeeping import Housekeeper
 from omnidesk.desk.inboxes import Channels
 from omnidesk.desk.intake import Intake
 from omnidesk.desk.planner import Planner
-from omnidesk.desk.timers import run_timers
+from omnidesk.desk.timers import HANDLERS, run_timers
 from omnidesk.desk.watches import Watches
 from omnidesk.process import together
 
@@ -45,7 +46,7 @@ async def work(parts: Parts, stop: asyncio.Event) -> None:
         parts.deliverer.run(stop),
         run_sequencer(db, listener, stop),
         Planner(db, listener).run(stop),
-        run_timers(db, stop, listener=listener),
+        run_timers(db, stop, handlers={**HANDLERS, **escalate.handlers(parts.channels)}, listener=listener),
         Watches(db, parts.channels, parts.door).run(stop),
         Housekeeper(db, lambda: parts.files.sweep(db)).run(stop),
     )

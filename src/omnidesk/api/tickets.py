@@ -18,6 +18,7 @@ from omnidesk.api.deps import (
     ContactId,
     Db,
     DecisionId,
+    Home,
     IdentityId,
     IfMatch,
     IfNoneMatch,
@@ -41,7 +42,7 @@ from omnidesk.api.route import router
 from omnidesk.db import tickets as rows
 from omnidesk.db.session import Database
 from omnidesk.db.tickets import Decision, Filter, LastMessage, Promise, Requester, Row
-from omnidesk.desk import assign, clocks, tickets
+from omnidesk.desk import assign, clocks, escalate, tickets
 from omnidesk.domain import ids, numbers
 from omnidesk.domain.errors import FieldError as Wrong
 from omnidesk.domain.errors import Invalid, NotFound
@@ -108,6 +109,8 @@ class TicketOut(Shown):
     waiting_since: datetime | None = Field(description="The customer waits for us since; null: we owe no answer")
     facts: dict[str, Any]
     attention: str | None = Field(description="Why an agent should look now")
+    level: int = Field(description="1: escalated to a senior, 2: to a supervisor")
+    chaser_count: int = Field(description="How often the customer wrote again before he was answered")
     merged_into: TicketId | None
     first_reply_at: datetime | None
     last_inbound_at: datetime | None
@@ -433,6 +436,31 @@ def _me(actor: Actor) -> UUID:
     if actor.agent_id is None:
         raise Invalid("This key is nobody's.", [Wrong(pointer="/agent_id", code="unknown", message="No agent.")])
     return actor.agent_id
+
+
+class EscalationIn(Body):
+    reason: Annotated[Clean, Field(min_length=1, max_length=500, description="Why; kept in the history")]
+
+
+@routes.post("/tickets/{ticket_id}/escalations", summary="Give a ticket to somebody more senior")
+async def escalate_ticket(
+    ticket_id: TicketId,
+    body: EscalationIn,
+    response: Response,
+    actor: WritesTickets,
+    db: Db,
+    parts: Home,
+    request_id: RequestId,
+    now: Now,
+) -> TicketOut:
+    """To the senior of its queue, then to the supervisor; the customer is told by when he answers.
+
+    Refused with `nobody_above` where nobody is left.
+    """
+    await escalate.escalate(
+        db, parts.channels, ticket_id, actor, body.reason, request_id=request_id, now=now
+    )
+    return await changed(db, ticket_id, response)
 
 
 class OfferAnswer(Body):

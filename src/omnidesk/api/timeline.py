@@ -26,6 +26,7 @@ from omnidesk.api.deps import (
     RequestId,
     Shown,
     TicketId,
+    Utc,
     WritesMessages,
 )
 from omnidesk.api.events import subject
@@ -36,6 +37,7 @@ from omnidesk.db import deliveries
 from omnidesk.db import timeline as rows
 from omnidesk.db.session import Tx
 from omnidesk.db.timeline import Happened, Position
+from omnidesk.desk import renegotiate
 from omnidesk.desk import reply as desk
 from omnidesk.domain import ids
 from omnidesk.domain.errors import NotFound
@@ -221,6 +223,12 @@ class ReplyIn(Body):
     ] = None
 
 
+class PromiseIn(Body):
+    due_at: Annotated[Utc, Field(description="By when; it lies ahead, within a year")]
+    next_action: Annotated[Clean, Field(min_length=1, max_length=500, examples=["проверим платёж в банке"])]
+    text: Annotated[Text, Field(description="Said before the sentence with the date")] = ""
+
+
 class NoteIn(Body):
     text: Text
     attachment_ids: Files = Field(default_factory=list)
@@ -265,6 +273,34 @@ async def create_reply(
         cc=body.cc,
         attachment_ids=body.attachment_ids,
         status_after=Status(body.status_after) if body.status_after else None,
+        request_id=request_id,
+        now=now,
+    )
+    return await _made(db, message_id, response)
+
+
+@routes.post("/tickets/{ticket_id}/promises", status_code=201, summary="Tell the customer another date")
+async def create_promise(
+    ticket_id: TicketId,
+    body: PromiseIn,
+    response: Response,
+    actor: WritesMessages,
+    db: Db,
+    parts: Home,
+    request_id: RequestId,
+    now: Now,
+) -> MessageOut:
+    """The message that tells it. The new date replaces the one told before, which is renegotiated, not broken."""
+    await seen(db, ticket_id, actor)
+    message_id = await renegotiate.promise(
+        db,
+        parts.channels,
+        parts.files,
+        ticket_id,
+        actor,
+        due_at=body.due_at,
+        next_action=body.next_action,
+        text=body.text,
         request_id=request_id,
         now=now,
     )

@@ -293,17 +293,22 @@ async def group_messages(tx: Tx, groups: Sequence[tuple[UUID, str]]) -> dict[tup
     return {(row["conversation_id"], row["group_key"]): row["id"] for row in rows}
 
 
-async def heard(tx: Tx, rows: Sequence[tuple[UUID, str, datetime | None, datetime | None, datetime, str]]) -> None:
-    """Tickets after a person wrote: (id, status, waiting since, resolved at, said at, new facts as JSON)."""
+async def heard(
+    tx: Tx, rows: Sequence[tuple[UUID, str, datetime | None, datetime | None, datetime, str, int]]
+) -> None:
+    """Tickets after a person wrote: (id, status, waiting since, resolved at, said at, new facts as JSON, chasers)."""
     if rows:
         await tx.driver.execute(
             """
             UPDATE tickets AS t
                SET status = h.status, waiting_since = h.waiting_since, resolved_at = h.resolved_at,
                    last_inbound_at = greatest(t.last_inbound_at, h.at), facts = t.facts || h.facts::jsonb,
+                   chaser_count = t.chaser_count + h.chasers,
+                   attention = CASE WHEN h.chasers > 0 THEN coalesce(t.attention, 'chaser') ELSE t.attention END,
                    updated_at = now(), version = t.version + 1
-              FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[])
-                   AS h (id, status, waiting_since, resolved_at, at, facts)
+              FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[],
+                           $7::int[])
+                   AS h (id, status, waiting_since, resolved_at, at, facts, chasers)
              WHERE t.id = h.id
             """,
             *(list(column) for column in zip(*rows, strict=True)),

@@ -187,8 +187,8 @@ async def save_answered(tx: Tx, ticket: Ticket, at: datetime) -> None:
     await tx.driver.execute(
         """
         UPDATE tickets SET status = $2, waiting_since = $3, first_reply_at = $4, resolved_at = $5, closed_at = $6,
-               attention = CASE WHEN attention IN ('sla_warning', 'sla_breached', 'promise_broken') THEN NULL
-                                ELSE attention END,
+               attention = CASE WHEN attention IN ('sla_warning', 'sla_breached', 'promise_broken', 'chaser',
+                                                   'escalated') THEN NULL ELSE attention END,
                last_outbound_at = $7, version = version + 1, updated_at = $7
          WHERE id = $1
         """,
@@ -207,19 +207,18 @@ async def touch(tx: Tx, ticket_id: UUID, at: datetime) -> None:
     await tx.driver.execute("UPDATE tickets SET version = version + 1, updated_at = $2 WHERE id = $1", ticket_id, at)
 
 
-async def settle_promises(tx: Tx, ticket_id: UUID, kind: str, at: datetime) -> list[tuple[UUID, bool]]:
-    """What was promised has happened: (promise, kept in time) of those that were open."""
+async def settle_promises(tx: Tx, ticket_id: UUID, at: datetime) -> list[tuple[UUID, str, bool]]:
+    """What was promised has happened, somebody answered: (promise, kind, kept in time) of those that were open."""
     rows = await tx.driver.fetch(
         """
-        UPDATE promises SET state = CASE WHEN due_at >= $3 THEN 'kept' ELSE 'broken' END, settled_at = $3
-         WHERE ticket_id = $1 AND kind = $2 AND state = 'open'
-        RETURNING id, due_at >= $3 AS kept
+        UPDATE promises SET state = CASE WHEN due_at >= $2 THEN 'kept' ELSE 'broken' END, settled_at = $2
+         WHERE ticket_id = $1 AND state = 'open'
+        RETURNING id, kind, due_at >= $2 AS kept
         """,
         ticket_id,
-        kind,
         at,
     )
-    return [(row["id"], row["kept"]) for row in rows]
+    return [(row["id"], row["kind"], row["kept"]) for row in rows]
 
 
 async def raise_attention(tx: Tx, ticket_ids: Sequence[UUID], reason: str) -> list[UUID]:

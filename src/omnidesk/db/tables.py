@@ -361,6 +361,8 @@ tickets = Table(
     Column("units", SmallInteger),  # of an agent's capacity; null: by the channel, as the policy says
     Column("facts", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("attention", Text),  # why an agent should look now
+    Column("level", SmallInteger, nullable=False, server_default="0"),  # 1: with a senior, 2: with a supervisor
+    Column("chaser_count", Integer, nullable=False, server_default="0"),  # messages while the answer was owed
     Column("merged_into", Uuid, ForeignKey("tickets.id")),
     Column("first_reply_at", Moment),
     Column("last_inbound_at", Moment),

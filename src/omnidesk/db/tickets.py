@@ -39,6 +39,8 @@ class Row:
     waiting_since: datetime | None
     facts: Mapping[str, Any]
     attention: str | None
+    level: int
+    chaser_count: int
     merged_into: UUID | None
     first_reply_at: datetime | None
     last_inbound_at: datetime | None
@@ -325,6 +327,16 @@ async def save(tx: Tx, ticket: Ticket, *, now: datetime) -> None:
         ticket.first_reply_at,
         ticket.resolved_at,
         ticket.closed_at,
+        now,
+    )
+
+
+async def raise_level(tx: Tx, ticket_id: UUID, level: int, now: datetime) -> None:
+    """A locked ticket went up; somebody should look now."""
+    await tx.driver.execute(
+        "UPDATE tickets SET level = $2, attention = 'escalated', version = version + 1, updated_at = $3 WHERE id = $1",
+        ticket_id,
+        level,
         now,
     )
 

@@ -25,7 +25,7 @@ from omnidesk.db.arrivals import Lane, Waiting
 from omnidesk.db.listen import Listener
 from omnidesk.db.session import Database, Tx, is_away
 from omnidesk.desk import clocks as desk_clocks
-from omnidesk.desk import loops, opening, settle, setup
+from omnidesk.desk import escalate, loops, opening, settle, setup
 from omnidesk.desk.accept import Door, clean_key
 from omnidesk.desk.inboxes import Channels
 from omnidesk.desk.landing import Known, Landing, Read, Rows, waits_for
@@ -255,7 +255,10 @@ class Intake:
         await statements.heard(
             tx,
             [
-                (key, t.ticket.status, t.ticket.waiting_since, t.ticket.resolved_at, at, statements.as_json(facts))
+                (
+                    *(key, t.ticket.status, t.ticket.waiting_since, t.ticket.resolved_at, at),
+                    *(statements.as_json(facts), rows.chasers[key]),
+                )
                 for key, (t, at, facts) in sorted(rows.heard.items())
             ],
         )
@@ -275,7 +278,7 @@ class Intake:
         await deliveries.add(tx, opened.posts)
         await statements.PROMISES.insert(tx, opened.promises)
         await clocks.write(tx, opened.clocks)
-        await timers.set_timers(tx, opened.timers)
+        await timers.set_timers(tx, [*opened.timers, *escalate.asked(rows.senior, now)])
         moved = await desk_clocks.step(tx, _steps(rows), actor="contact")
         await statements.count_acks(tx, [(identity, *counted) for identity, counted in sorted(opened.acks.items())])
         await statements.edit_messages(tx, rows.edits)

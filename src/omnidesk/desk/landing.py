@@ -5,6 +5,7 @@ mail of a thread joins the conversation that the first one begins.
 """
 
 import secrets
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -34,7 +35,8 @@ from omnidesk.domain.messages import (
     Ref,
 )
 from omnidesk.domain.threading import Candidate, Key, Placement, Via, place
-from omnidesk.domain.tickets import Status, Ticket
+from omnidesk.domain.tickets import WORKABLE, Status, Ticket
+from omnidesk.domain.wishes import asks_for_senior
 from omnidesk.routing.rules import choose_queue, queue_of_place
 
 
@@ -123,6 +125,8 @@ class Rows:
     attachments: list[tuple[Any, ...]] = field(default_factory=list)
     heard: dict[UUID, tuple[LockedTicket, datetime, dict[str, str]]] = field(default_factory=dict)
     heard_in: dict[UUID, datetime] = field(default_factory=dict)
+    chasers: Counter[UUID] = field(default_factory=Counter)  # messages to tickets that were owed an answer
+    senior: set[UUID] = field(default_factory=set)  # tickets whose customers ask for somebody more senior
     before: dict[UUID, Ticket] = field(default_factory=dict)  # as those that were heard stood before the batch
     heard_from: set[UUID] = field(default_factory=set)  # thought unreachable, and writing
     edits: list[tuple[UUID, UUID, str, str, datetime]] = field(default_factory=list)
@@ -291,6 +295,8 @@ class Landing:
             )
         )
         self._remember(draft, inbound, inbox.id)
+        if not inbound.automatic and asks_for_senior(inbound.text):
+            self.rows.senior.add(ticket_id)
         self._participate(conversation_id, inbound.sender, "requester")
         for person in inbound.participants:
             self._participate(conversation_id, person, "participant")
@@ -333,6 +339,7 @@ class Landing:
                 self._participate(conversation_id, person, "participant")
         if not inbound.automatic:
             self._hear(ticket_id, conversation_id, extras, at)
+            self._note_wishes(read, ticket_id, inbound)
         self._received(ticket_id, message_id, inbound, unverified=placement.author == Author.UNVERIFIED)
         return ticket_id
 
@@ -360,6 +367,17 @@ class Landing:
                     data={"from": before.status, "to": after.status},
                 )
             )
+
+    def _note_wishes(self, read: Read, ticket_id: UUID, inbound: Inbound) -> None:
+        """Does he want somebody more senior, or chase the answer that is owed? Lines of a live talk chase nothing."""
+        if asks_for_senior(inbound.text):
+            self.rows.senior.add(ticket_id)
+        before, channel = self.rows.before.get(ticket_id), read.opened.inbox.channel if read.opened else ""
+        way = self.setup.policy.channels.get(channel)
+        if before and before.waiting_since and before.status in WORKABLE and not (way and way.live):
+            self.rows.chasers[ticket_id] += 1
+            fact = Event(type=EventType.TICKET_ATTENTION, ticket_id=ticket_id, data={"reason": "chaser"})
+            self.rows.events.append(fact)
 
     def _message(
         self,

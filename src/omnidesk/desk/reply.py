@@ -22,6 +22,7 @@ from omnidesk.db.timers import Timer
 from omnidesk.desk import clocks
 from omnidesk.desk.deliver import Channels, Files, Opened
 from omnidesk.desk.new_ids import new_id
+from omnidesk.desk.promises import Promised, make_promise
 from omnidesk.desk.settle import endpoint_of, mark_arrived, resend
 from omnidesk.domain import ids, redaction, tokens
 from omnidesk.domain.clocks import Step
@@ -163,6 +164,7 @@ async def reply(
     cc: Sequence[UUID] | None = None,
     attachment_ids: Sequence[UUID] = (),
     status_after: Status | None = None,
+    promise: Promised | None = None,
     request_id: str | None = None,
     now: datetime,
 ) -> UUID:
@@ -170,7 +172,8 @@ async def reply(
 
     All or nothing, committed on return; the provider is called later by the deliverer. `to` and `cc` are
     identities; without them it goes to everybody in the conversation (the requester first), never to
-    ourselves. Without a conversation it goes to the private one in which somebody wrote last.
+    ourselves. Without a conversation it goes to the private one in which somebody wrote last. A `promise` that
+    its text tells replaces the dates that were told before.
 
     Raises NotFound; Invalid (empty, too long); Refused with `ticket_closed`, `ticket_spam`, `ticket_merged`,
     `secret_request_blocked`, `conversation_required`, `wrong_recipient`, `unknown_attachment`; NoWayOut.
@@ -208,11 +211,54 @@ async def reply(
         await replies.save_answered(tx, answered, now)
         await _close_in_time(tx, head.ticket, answered)
         moved = await clocks.step(tx, [Step(head.ticket, answered, now, replied=True)], actor=str(actor))
-        news = await _news(tx, head.ticket, answered, draft, actor, now)
+        news = await _news(tx, head.ticket, answered, draft, actor, now, promises=promise is not None)
+        if promise is not None:
+            news += await make_promise(tx, ticket_id, promise, draft.message_id, actor=str(actor), now=now)
         await events.record(tx, [*news, *moved], request_id=request_id)
         return draft.message_id
 
     return await db.repeating(work)
+
+
+async def announce(
+    tx: Tx,
+    channels: Channels,
+    ticket_id: UUID,
+    text: str,
+    promise: Promised | None,
+    *,
+    now: datetime,
+) -> list[Event]:
+    """Say something by ourselves where a reply would go, with the date that the text tells; the events to record.
+
+    The ticket is locked. It is no person's answer: nothing that is owed is settled by it. Raises NotFound,
+    Refused (`ticket_merged`, `conversation_required`), NoWayOut.
+    """
+    head = await _open_ticket(tx, ticket_id)
+    conversation = await _conversation(tx, ticket_id, None)
+    people, _ = await _recipients(tx, conversation, None, ())
+    way = _way(await _ways_in(tx, channels, ticket_id), conversation, people)
+    draft = Draft(
+        message_id=new_id(now),
+        delivery_id=new_id(now),
+        message_ref=fresh_ref(way.address),
+        conversation_id=conversation.id,
+        author=Author.SYSTEM,
+        text=text,
+        at=now,
+        to=people,
+        subject=conversation.subject or head.subject,
+        automatic=True,
+        language=head.language,
+        ticket_number=head.number,
+    )
+    await post(tx, [prepare(way, draft)])
+    await replies.touch(tx, ticket_id, now)
+    said = Event(
+        type=EventType.MESSAGE_CREATED, ticket_id=ticket_id, subject_id=draft.message_id, data={"automatic": True}
+    )
+    made = await make_promise(tx, ticket_id, promise, draft.message_id, actor="system", now=now) if promise else []
+    return [said, *made]
 
 
 async def note(
@@ -264,9 +310,12 @@ def _check(text: str, attachment_ids: Sequence[UUID], *, note: bool = False) -> 
 async def _ways(db: Database, channels: Channels, ticket_id: UUID) -> Mapping[UUID, Way | str]:
     """Every inbox that the ticket may be answered through: how, or why not. Read before the transaction."""
     async with db.connection() as tx:
-        inbox_ids = await replies.inboxes_for(tx, ticket_id)
+        return await _ways_in(tx, channels, ticket_id)
+
+
+async def _ways_in(tx: Tx, channels: Channels, ticket_id: UUID) -> Mapping[UUID, Way | str]:
     ways: dict[UUID, Way | str] = {}
-    for inbox_id in inbox_ids:
+    for inbox_id in await replies.inboxes_for(tx, ticket_id):
         try:
             opened = await channels.get(inbox_id)
         except NotFound as error:
@@ -384,8 +433,10 @@ async def _close_in_time(tx: Tx, before: Ticket, after: Ticket) -> None:
         await timers.cancel(tx, "close", [after.id])
 
 
-async def _news(tx: Tx, before: Ticket, after: Ticket, draft: Draft, actor: Actor, now: datetime) -> list[Event]:
-    """What a reply changed, for those who follow."""
+async def _news(
+    tx: Tx, before: Ticket, after: Ticket, draft: Draft, actor: Actor, now: datetime, *, promises: bool
+) -> list[Event]:
+    """What a reply changed, for those who follow; one that `promises` keeps nothing yet."""
     delivery, conversation = (
         ids.encode("delivery", draft.delivery_id),
         ids.encode("conversation", draft.conversation_id),
@@ -403,7 +454,7 @@ async def _news(tx: Tx, before: Ticket, after: Ticket, draft: Draft, actor: Acto
     if after.status != before.status:
         moved = {"from": str(before.status), "to": str(after.status)}
         news.append(Event(type=EventType.TICKET_STATUS, ticket_id=ticket_id, actor=who, data=moved))
-    for promise, kept in await replies.settle_promises(tx, ticket_id, "first_reply", now):
-        kind = EventType.PROMISE_KEPT if kept else EventType.PROMISE_BROKEN
-        news.append(Event(type=kind, ticket_id=ticket_id, subject_id=promise, actor=who, data={"kind": "first_reply"}))
+    for promise, kind, kept in [] if promises else await replies.settle_promises(tx, ticket_id, now):
+        event = EventType.PROMISE_KEPT if kept else EventType.PROMISE_BROKEN
+        news.append(Event(type=event, ticket_id=ticket_id, subject_id=promise, actor=who, data={"kind": kind}))
     return news

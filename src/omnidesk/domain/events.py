@@ -16,6 +16,7 @@ class EventType(StrEnum):
     TICKET_OFFER_ENDED = "ticket.offer_ended"  # data.outcome: declined, missed, withdrawn
     TICKET_STATUS = "ticket.status_changed"
     TICKET_ATTENTION = "ticket.attention"
+    TICKET_ESCALATED = "ticket.escalated"  # data: level, reason, agent_id, previous
     TICKET_LINKED = "ticket.linked"
     MESSAGE_RECEIVED = "message.received"
     MESSAGE_CREATED = "message.created"  # a reply or notice of ours, queued
@@ -26,6 +27,7 @@ class EventType(StrEnum):
     PROMISE_MADE = "promise.made"
     PROMISE_KEPT = "promise.kept"
     PROMISE_BROKEN = "promise.broken"
+    PROMISE_RENEGOTIATED = "promise.renegotiated"  # data.replaced_by
     CLOCK_CHANGED = "clock.changed"  # data: kind, state, at, due_at
     CLOCK_WARNED = "clock.warned"  # data: kind, percent, level, told
     AGENT_CREATED = "agent.created"
