@@ -74,8 +74,8 @@ class News:
             case "ticket.status_changed" if data.get("to") in {"pending", "resolved"}:
                 kind = data["to"]
                 words = "waits for the customer (pending)" if kind == "pending" else "resolved"
-            case "delivery.changed" if data.get("state") in {"bounced", "rejected", "unknown", "deferred"}:
-                kind, words = data["state"], f"an answer is {data['state']}: the ticket shows it"
+            case "delivery.changed" if data["to"] in {"bounced", "rejected", "unknown", "deferred"}:
+                kind, words = data["to"], f"an answer is {data['to']}: the ticket shows it"
             case _:
                 kind, words = "", ""
         ticket["heard"] |= event["type"] == "message.received"

@@ -110,7 +110,7 @@ PLAYS: Sequence[Play] = (
     Play(
         subject="Не приходит код",
         language="ru",
-        says="Не могу войти: не приходит SMS. Пробовала пять раз. Что делать?\n\n{name}",
+        says="Не могу войти: не приходит SMS, уже пять попыток. Что делать?\n\n{name}",
         habit="chases",
         turns=(
             Turn(
@@ -148,7 +148,7 @@ PLAYS: Sequence[Play] = (
     Play(
         subject="Товар пришёл разбитым",
         language="ru",
-        says="Открыла посылку, а кружка разбита! Заказ {order}. Фото прилагаю. Очень расстроена.\n\n{name}",
+        says="Посылка пришла, а кружка в ней разбита! Заказ {order}. Фото прилагаю. Очень обидно.\n\n{name}",
         file="photo.png",
         turns=(
             Turn(

@@ -38,7 +38,7 @@ class Refusal(DeskError):
 
 async def call(api: httpx.AsyncClient, method: str, path: str, body: Any = None, **query: str) -> Any:
     """One call of the API, its answer as JSON. Raises Refusal."""
-    headers = {"If-Match": "*"} if path.endswith("/transitions") else {}
+    headers = {"If-Match": "*"} if method == "PATCH" or path.endswith("/transitions") else {}
     answer = await api.request(method, path, json=body, params=query, headers=headers)
     if answer.is_error:
         raise Refusal(f"{method} {path} was answered with {answer.text}")
@@ -64,8 +64,11 @@ async def administrator(url: str, link: str | None, kept: Path) -> tuple[Entry, 
             await call(api, "POST", "/v1/sessions/links", words | {"password": entry.password})
         else:
             await call(api, "POST", "/v1/sessions", {"email": entry.email, "password": entry.password})
-        scopes = (await call(api, "GET", "/v1/me"))["scopes"]
-        key = await call(api, "POST", "/v1/keys", {"name": "demo", "scopes": scopes})
+        me = await call(api, "GET", "/v1/me")
+        key = await call(api, "POST", "/v1/keys", {"name": "demo", "scopes": me["scopes"]})
+        language = "ru" if os.environ.get("LANG", "").startswith("ru") else "en"
+        if me["language"] != language:
+            await call(api, "PATCH", f"/v1/agents/{me['agent_id']}", {"language": language})
     return entry, key["secret"]
 
 
@@ -86,9 +89,7 @@ async def furnish(api: httpx.AsyncClient, outgoing: int) -> None:
         config |= {"address": SUPPORT, "name": "Acme Support"}
         await call(api, "POST", "/v1/inboxes", {"channel": "email", "name": "Support", "config": config})
     elif inbox["config"]["smtp_port"] != outgoing:
-        api.headers["If-Match"] = "*"
         await call(api, "PATCH", f"/v1/inboxes/{inbox['id']}", {"config": config})
-        del api.headers["If-Match"]
 
 
 async def _named(api: httpx.AsyncClient, path: str, field: str, value: str) -> dict[str, Any] | None:
