@@ -16,7 +16,7 @@ import typer
 from omnidesk import logs
 from omnidesk.config import Settings, SettingsError, load_settings
 from omnidesk.domain import ids
-from omnidesk.domain.errors import DeskError
+from omnidesk.domain.errors import DeskError, Unavailable
 from omnidesk.domain.people import SCOPES, SYSTEM, Role
 
 if TYPE_CHECKING:
@@ -415,6 +415,28 @@ def show(
     facts |= {f"meta.{name}": value for name, value in (came.meta.items() if came else ())}
     for name, value in facts.items():
         print(f"{name:<16}{'' if value is None else value}")
+
+
+@parked.command()
+def backfill(
+    inbox: Annotated[str, typer.Argument(help="Its id, inb_…")],
+    since: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The first day, as the mail server dates mail")],
+) -> None:
+    """Bring older mail of an inbox that fetches; it is not acknowledged, and what is known falls away."""
+    from omnidesk.channels.base import ChannelError
+    from omnidesk.desk import arrivals
+
+    inbox_id, now = _id("inbox", inbox), datetime.now(UTC)
+
+    async def older(desk: "Desk") -> int:
+        try:
+            return await arrivals.backfill(
+                desk.db, desk.channels, desk.vault, inbox_id, since.date(), SYSTEM, now=now
+            )
+        except ChannelError as error:
+            raise Unavailable(str(error)) from None
+
+    print(f"{_do(older)} had not come before.")
 
 
 # --- API keys -------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ ChannelError
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from importlib import import_module
 from importlib.metadata import entry_points
 from pkgutil import iter_modules
@@ -152,13 +153,26 @@ class Watching(Protocol):
     """A channel that fetches. One process at a time holds the watch of an inbox."""
 
     async def watch(self, cursor: Mapping[str, Any], deliver: Deliver) -> None:
-        """Bring what is new since `cursor`, until cancelled. Raises NeedsReauth; other errors are retried."""
+        """Bring what is new since `cursor`, until cancelled. Raises NeedsReauth; other errors are retried.
+
+        A channel with `alarm_after_s` delivers, if only nothing, whenever it has looked: after so many seconds
+        of silence the inbox is shown as failing.
+        """
         ...
 
 
 def can_answer(channel: object) -> bool:
     """Whether a channel answers, and is set up to: an inbox without an outgoing server has `answers = False`."""
     return isinstance(channel, Answering) and bool(getattr(channel, "answers", True))
+
+
+@runtime_checkable
+class Backfilling(Protocol):
+    """A channel that can bring what is older than its watch."""
+
+    async def backfill(self, since: date, bring: Callable[[Sequence[Arrival]], Awaitable[None]]) -> None:
+        """Bring everything since that day, in batches; what is known falls away. Raises NeedsReauth, OSError."""
+        ...
 
 
 @runtime_checkable

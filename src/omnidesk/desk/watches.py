@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -65,10 +66,20 @@ class Watches:
         """Begin, keep and end watches as the inboxes are now."""
         wanted = {one.inbox.id: one for one in await self._channels.every() if _to_watch(one)}
         await self._end([id_ for id_, watch in self._watches.items() if _over(watch, wanted.get(id_))])
+        for one in wanted.values():
+            await self._alarm(one)
         for inbox_id in sorted(wanted):
             if time.monotonic() - self._asked.get(inbox_id, float("-inf")) > RENEW_S:
                 await self._hold(wanted[inbox_id])
         return False
+
+    async def _alarm(self, opened: Opened) -> None:
+        """A channel that tells of each look has told of none for too long: whoever should watch is in trouble."""
+        inbox, limit_s = opened.inbox, _alarm_after_s(opened)
+        silent_s = (datetime.now(UTC) - max(inbox.received_at or inbox.updated_at, inbox.updated_at)).total_seconds()
+        if limit_s and inbox.receive_state == "ok" and silent_s > limit_s:
+            log.warning("watches.silent", inbox_id=_name(opened), silent_s=round(silent_s))
+            await self._show(opened, "failing", f"Nothing could be fetched for {limit_s / 60:.0f} minutes.")
 
     async def _hold(self, opened: Opened) -> None:
         """Take or renew the inbox's lease, and watch while it is ours."""
@@ -155,6 +166,8 @@ class Watches:
             well.cancel()
 
     async def _well_after(self, opened: Opened) -> None:
+        if _alarm_after_s(opened):
+            await asyncio.Event().wait()  # its own first look says so
         await asyncio.sleep(WELL_AFTER_S)
         await self._show(opened, "ok", None)
 
@@ -175,6 +188,10 @@ def _over(watch: _Watch, now: Opened | None) -> bool:
     """The inbox is gone or paused, or it has new settings: begin anew."""
     before = watch.opened.inbox
     return now is None or (before.config, before.secrets) != (now.inbox.config, now.inbox.secrets)
+
+
+def _alarm_after_s(opened: Opened) -> float:
+    return float(getattr(opened.channel, "alarm_after_s", 0.0))
 
 
 def _words(error: Exception) -> str:

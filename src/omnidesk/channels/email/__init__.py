@@ -6,9 +6,9 @@ and `imap` are the ways in. Here they are one channel.
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +19,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from omnidesk.channels import base
 from omnidesk.channels.email import mime
+from omnidesk.channels.email.backfill import backfill
 from omnidesk.channels.email.compose import Letterhead, Mail, compose, message_id
 from omnidesk.channels.email.imap import Account, Watch, connected
 from omnidesk.channels.email.items import REALM, to_items
@@ -78,6 +79,9 @@ class Config(base.InboxConfig):
     imap_password: SecretStr = Field(SecretStr(""), title="IMAP password", description="Of the incoming server")
     imap_folders: list[str] = Field(
         ["INBOX"], min_length=1, max_length=20, title="Folders", description="To fetch from"
+    )
+    imap_alarm_minutes: int = Field(
+        20, ge=1, le=1440, title="Alarm", description="Minutes without a successful look at the folders"
     )
     imap_after: Literal["nothing", "seen", "move"] = Field(
         "nothing", title="Afterwards", description="What is done to a mail on the server once the desk has it"
@@ -145,12 +149,19 @@ class EmailChannel:
             loop_mark=self._loop_marks[0],
         )
         self._tokens = Tokens(_grant(config), tools.http) if config.oauth_token_url else None
-        if config.imap_host:
-            self.watch = self._fetch  # without it, nothing is watched: an MTA delivers
+        if config.imap_host:  # without it, nothing is watched: an MTA delivers
+            self.watch, self.backfill = self._fetch, self._fetch_older
+            self.alarm_after_s = config.imap_alarm_minutes * 60.0
         self._submission = Submission(_server(config, self._domain, self._tokens)) if config.smtp_host else None
 
     def read(self, arrival: Arrival) -> list[Item]:
-        """What a mail means; never raises, the worst is a message with the original attached."""
+        """What a mail means; the worst is a message with the original attached.
+
+        Raises Unreadable for what stands for a mail that the server would not give.
+        """
+        if "gap" in arrival.meta:
+            uid, folder = arrival.meta.get("uid"), arrival.meta.get("folder")
+            raise base.Unreadable(f"The mail server does not give mail {uid} of the folder {folder}; look at it there.")
         mail = read_mail(arrival.body, mail_from=arrival.meta.get("mail_from"))
         items = to_items(
             mail,
@@ -166,6 +177,10 @@ class EmailChannel:
     async def _fetch(self, cursor: Mapping[str, Any], deliver: base.Deliver) -> None:
         """Fetch by IMAP until cancelled. Raises NeedsReauth, and what keeps it from connecting."""
         await Watch(_account(self._config, self._tokens), cursor, deliver).run()
+
+    async def _fetch_older(self, since: date, bring: Callable[[Sequence[Arrival]], Awaitable[None]]) -> None:
+        """Fetch everything since a day, once. Raises NeedsReauth, and what keeps it from connecting."""
+        await backfill(_account(self._config, self._tokens), since, bring)
 
     def split(self, message: Outbound) -> list[Part]:
         """One mail, whatever its length."""
@@ -237,6 +252,8 @@ def _account(config: Config, token: TokenSource | None) -> Account:
         password=config.imap_password.get_secret_value(),
         token=token,
         folders=tuple(dict.fromkeys(config.imap_folders)),
+        idle_s=min(8 * 60.0, config.imap_alarm_minutes * 20.0),
+        poll_s=min(60.0, config.imap_alarm_minutes * 20.0),
         after=config.imap_after,
         move_to=config.imap_move_to,
     )

@@ -2,7 +2,8 @@
 
 What was fetched is known by UIDVALIDITY and UID, never by flags: people read mail in other
 programs. The first connection starts at what comes next; older mail is left alone. A mail that
-cannot be fetched is skipped, remembered in the cursor and tried again at the next connection.
+cannot be fetched is skipped, named in the journal, remembered in the cursor and tried again at the next
+connection. That all is well is told even when nothing comes: silence of a watch means trouble.
 Sources: RFC 3501, RFC 2177 (IDLE), RFC 6851 (MOVE), RFC 5530 (response codes).
 """
 
@@ -40,6 +41,7 @@ _BATCH_BYTES = 8 * 1024 * 1024
 _TRIES = 3  # connections that one mail may break
 _FAILURES = 5  # connections in a row; then whoever runs the watch hears of it
 _WENT_WELL_S = 60
+_COUNT_S = 3600  # how often the server's count is compared with ours
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -116,10 +118,17 @@ class Watch:
     async def _connection(self, folder: str) -> None:
         async with connected(self._account) as session:
             await self._begin(session, folder)
+            loop = asyncio.get_running_loop()
+            counted = loop.time()
             while True:
                 session.exists.clear()
-                if not await self._catch_up(session, folder):
-                    await session.wait_for_mail()
+                if await self._catch_up(session, folder):
+                    continue
+                if loop.time() - counted > _COUNT_S:
+                    await self._reconcile(session, folder, self._marks[folder])
+                    counted = loop.time()
+                await self._commit(folder, [], self._marks[folder])  # nothing came, and we looked
+                await session.wait_for_mail()
 
     async def _begin(self, session: "Session", folder: str) -> None:
         """Find the mark of the folder, or make it; look again at what a former connection left."""
@@ -153,7 +162,7 @@ class Watch:
     async def _catch_up(self, session: "Session", folder: str) -> bool:
         """Take what is new; False when there was nothing."""
         mark = self._marks[folder]
-        since = f" SINCE {_imap_date(date.fromisoformat(mark.since))}" if mark.renumbered else ""
+        since = f" SINCE {imap_date(date.fromisoformat(mark.since))}" if mark.renumbered else ""
         found = await session.search(f"UID {mark.uid + 1}:*{since}")
         new = sorted(uid for uid in found if uid > mark.uid)  # `n:*` names the last mail even when it is older
         if new:
@@ -167,14 +176,15 @@ class Watch:
             chunk, waiting = waiting[:_BATCH], waiting[_BATCH:]
             sizes = await session.sizes(chunk)
             while chunk:
-                batch, chunk = _batch(chunk, sizes)
+                batch, chunk = batch_of(chunk, sizes)
                 fetched = {uid: await self._fetched(session, folder, uid, sizes) for uid in batch}
                 arrivals = [arrival for arrival in fetched.values() if arrival]
                 mark = self._marks[folder]
                 skipped = [uid for uid in batch if fetched[uid] is None and uid in sizes]
+                gaps = [_gap(self._account, folder, mark.validity, uid) for uid in skipped]
                 await self._commit(
                     folder,
-                    arrivals,
+                    [*arrivals, *gaps],
                     replace(
                         mark,
                         uid=max(mark.uid, *batch),
@@ -196,9 +206,7 @@ class Watch:
         if raw is None:
             log.warning("imap %s: uid %d cannot be fetched", self._account.host, uid)
             return None
-        arrival = arrival_of(raw, mail_from="", rcpt_to=[], remote=self._account.host)
-        meta = {"remote": self._account.host, "folder": folder, "uid": str(uid)}  # no envelope: IMAP tells none
-        return replace(arrival, meta={**meta, **({"cut": "1"} if len(raw) < sizes[uid] else {})})
+        return fetched_arrival(self._account, folder, uid, raw, sizes[uid])
 
     async def _commit(self, folder: str, arrivals: list[Arrival], mark: Mark) -> None:
         async with self._lock:
@@ -210,7 +218,21 @@ class Watch:
             self._marks = marks
 
 
-def _batch(uids: list[int], sizes: Mapping[int, int]) -> tuple[list[int], list[int]]:
+def fetched_arrival(account: Account, folder: str, uid: int, raw: bytes, size: int) -> Arrival:
+    """A mail that was fetched; the server says that it has `size` bytes."""
+    arrival = arrival_of(raw, mail_from="", rcpt_to=[], remote=account.host)
+    meta = {"remote": account.host, "folder": folder, "uid": str(uid)}  # no envelope: IMAP tells none
+    return replace(arrival, meta={**meta, **({"cut": "1"} if len(raw) < size else {})})
+
+
+def _gap(account: Account, folder: str, validity: int, uid: int) -> Arrival:
+    """What stands in the journal for a mail that the server has and does not give."""
+    key = f"gap:{folder}:{validity}:{uid}"
+    meta = {"remote": account.host, "folder": folder, "uid": str(uid), "gap": "1"}
+    return Arrival(dedupe_key=key, order_key=key, body=b"", meta=meta)
+
+
+def batch_of(uids: list[int], sizes: Mapping[int, int]) -> tuple[list[int], list[int]]:
     """As many as fit into one commit, at least one; and the rest."""
     room = _BATCH_BYTES
     for count, uid in enumerate(uids):
@@ -220,7 +242,7 @@ def _batch(uids: list[int], sizes: Mapping[int, int]) -> tuple[list[int], list[i
     return uids, []
 
 
-def _imap_date(day: date) -> str:
+def imap_date(day: date) -> str:
     return f"{day.day}-{_MONTHS[day.month - 1]}-{day.year}"
 
 
