@@ -80,6 +80,19 @@ async def test_a_reset_link_sets_a_new_password_and_ends_older_sessions(desk: Co
     assert gone.status_code == 410
 
 
+async def test_the_token_of_a_link_reaches_no_log_and_no_other_page(
+    desk: Console, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = await access.make_link(desk.api.db, None, now=desk.api.now())
+    browser = await desk.stranger()
+    await browser.open(f"/welcome/{token}")
+    assert browser.page.headers["referrer-policy"] == "strict-origin"
+    await browser.send(f"/welcome/{token}", {"password": "short"}, hidden={})
+    written = "".join(capsys.readouterr())
+    assert "/welcome/{token}" in written, "requests are logged by their route"
+    assert token not in written
+
+
 async def test_signing_out_ends_the_session_itself(desk: Console) -> None:
     _, browser = await desk.agent("Olga")
     stolen = dict(browser.http.cookies)

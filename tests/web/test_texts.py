@@ -17,7 +17,7 @@ TEMPLATES = sorted(path.name for path in (WEB / "templates").iterdir())
 def said_in_templates(name: str) -> Iterator[str]:
     """The message ids of a template's `say(...)`; a call with something else is a word of a table."""
     source = (WEB / "templates" / name).read_text(encoding="utf-8")
-    for _, _, message in extract_from_ast(render.environment.parse(source), ("say", "count"), babel_style=False):
+    for _, _, message in extract_from_ast(render.environment.parse(source), ("say",), babel_style=False):
         yield from (part for part in (message if isinstance(message, tuple) else (message,)) if part)
 
 

@@ -80,7 +80,6 @@ def rendered(template: str, visit: "Visit", **values: Any) -> str:
         v=visit,
         lang=language,
         say=visit.say,
-        count=lambda one, many, number: texts.say_count(language, one, many, number),
         word=lambda table, value: visit.say(getattr(words, table).get(value, value)),
         moment=lambda at: moment(language, at, visit.now, zone),
         exactly=lambda at: texts.moment(language, at, ZoneInfo(zone)),

@@ -51,6 +51,12 @@ async def sign_out(visit: Visit) -> Response:
 
 async def welcome(visit: Visit) -> Response:
     """A one-time link: GET says what it is for, POST uses it up and sets a password."""
+    response = await _welcomed(visit)
+    response.headers["Referrer-Policy"] = "strict-origin"  # the token in the path goes nowhere else
+    return response
+
+
+async def _welcomed(visit: Visit) -> Response:
     token = visit.request.path_params["token"]
     try:
         person = await access.look_at_link(visit.db, token, now=visit.now)
