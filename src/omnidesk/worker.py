@@ -10,6 +10,7 @@ from omnidesk.desk.accept import Door
 from omnidesk.desk.deliver import Deliverer
 from omnidesk.desk.feed import run_sequencer
 from omnidesk.desk.files import FileStore
+from omnidesk.desk.frozen import run_thaw
 from omnidesk.desk.housekeeping import Housekeeper
 from omnidesk.desk.inboxes import Channels
 from omnidesk.desk.intake import Intake
@@ -49,4 +50,5 @@ async def work(parts: Parts, stop: asyncio.Event) -> None:
         run_timers(db, stop, handlers={**HANDLERS, **escalate.handlers(parts.channels)}, listener=listener),
         Watches(db, parts.channels, parts.door).run(stop),
         Housekeeper(db, lambda: parts.files.sweep(db)).run(stop),
+        run_thaw(db, stop),
     )
