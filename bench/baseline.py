@@ -11,6 +11,8 @@ from typing import Any
 
 import asyncpg
 
+from bench.rig import plain_url
+
 BATCH = 200  # arrivals
 _OF_CONVERSATION = "{0} JOIN tickets t ON t.id = c.ticket_id"
 _OF_MESSAGE = "{0} JOIN conversations c ON c.id = m.conversation_id JOIN tickets t ON t.id = c.ticket_id"
@@ -75,3 +77,17 @@ async def insert(target: "asyncpg.Connection[asyncpg.Record]", copied: Sequence[
 
 async def empty(target: "asyncpg.Connection[asyncpg.Record]") -> None:
     await target.execute(f"TRUNCATE {', '.join(TABLES)} CASCADE")
+
+
+async def rate(url: str, arrivals: int) -> float:
+    """Arrivals a second when the rows that so many left in this database are inserted again, into emptied tables."""
+    connection = await asyncpg.connect(plain_url(url))
+    try:
+        done = await connection.fetchval("SELECT count(*) FROM arrivals WHERE state = 'done'")
+        assert done == arrivals, f"{done} arrivals were taken in instead of {arrivals}"
+        async with connection.transaction():
+            rows = await final_rows(connection)
+        await empty(connection)
+        return arrivals / await insert(connection, rows, arrivals)
+    finally:
+        await connection.close()

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from bench.load import Load
-from bench.rig import ROUNDS, Figures, figure, median, server
+from bench.rig import ROUNDS, Figure, Figures, figure, median, server
 from bench.serving import SIGNING, baseline, drive, serving, site
 
 REQUESTS = 5_000
@@ -35,6 +35,6 @@ def _rate(port: int, path: str, prefix: str, connections: int, requests: int) ->
     return requests / drive(load).seconds
 
 
-def _figure(ours: list[float], bare: list[float]) -> dict[str, float | str | None]:
+def _figure(ours: list[float], bare: list[float]) -> Figure:
     ratios = [one / other for one, other in zip(ours, bare, strict=True)]
     return figure(median(ours), "requests/s", median(bare), median(ratios))

@@ -1,14 +1,14 @@
 """`intake`: arrivals to tickets with queue and urgency, one worker process, beside bare inserts of the same rows."""
 
-import asyncio
 import tempfile
 import time
 from pathlib import Path
 
-import asyncpg
+import uvloop
 
 from bench import baseline
-from bench.rig import ROUNDS, Desk, Figures, desk, drain, figure, fill, median, new_database, plain_url, server
+from bench.rig import ROUNDS, Figures, desk, drain, figure, fill, median, new_database, server
+from omnidesk.db.embedded import EmbeddedPostgres
 
 ARRIVALS = 4_000
 LETTERS = (
@@ -22,30 +22,17 @@ LETTERS = (
 
 def run() -> Figures:
     with server() as running, tempfile.TemporaryDirectory() as files:
-        return asyncio.run(_measure(running, Path(files)))
+        return uvloop.run(_measure(running, Path(files)))
 
 
-async def _measure(running: object, files: Path) -> Figures:
+async def _measure(running: EmbeddedPostgres, files: Path) -> Figures:
     ours, bare = [], []
     for _ in range(ROUNDS):
-        async with desk(await new_database(running), files) as one:  # type: ignore[arg-type]
+        async with desk(await new_database(running), files) as one:
             await fill(one, [LETTERS[n % len(LETTERS)] for n in range(ARRIVALS)])
             started = time.perf_counter()
             await drain(one.intake)
             ours.append(ARRIVALS / (time.perf_counter() - started))
-            bare.append(await _bare(one))
-    return {"intake": figure(median(ours), "arrivals/s", median(bare), median(ours) / median(bare))}
-
-
-async def _bare(one: Desk) -> float:
-    """The same rows again, into the same tables, emptied."""
-    connection = await asyncpg.connect(plain_url(one.url))
-    try:
-        async with connection.transaction():
-            rows = await baseline.final_rows(connection)
-        done = await connection.fetchval("SELECT count(*) FROM arrivals WHERE state = 'done'")
-        assert done == ARRIVALS, f"only {done} arrivals were taken in"
-        await baseline.empty(connection)
-        return ARRIVALS / await baseline.insert(connection, rows, ARRIVALS)
-    finally:
-        await connection.close()
+            bare.append(await baseline.rate(one.url, ARRIVALS))
+    ratios = [one / other for one, other in zip(ours, bare, strict=True)]
+    return {"intake": figure(median(ours), "arrivals/s", median(bare), median(ratios))}

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -28,12 +29,11 @@ from omnidesk.desk.vault import Vault
 from omnidesk.domain.people import SYSTEM
 
 ROUNDS = 5
-Figures = dict[str, dict[str, float | str | None]]
+Figure = dict[str, Any]
+Figures = dict[str, Figure]
 
 
-def figure(
-    value: float, unit: str, baseline: float | None = None, ratio: float | None = None
-) -> dict[str, float | str | None]:
+def figure(value: float, unit: str, baseline: float | None = None, ratio: float | None = None) -> Figure:
     return {
         "value": round(value, 4),
         "unit": unit,

@@ -19,6 +19,7 @@ from uuid import UUID
 
 import asyncpg
 from pydantic import SecretStr
+from tests.servers import free_port
 
 from bench.load import Load, Outcome
 from bench.rig import new_database, plain_url
@@ -31,16 +32,16 @@ from omnidesk.desk.inboxes import Wish
 from omnidesk.desk.new_ids import new_id
 from omnidesk.domain import ids
 from omnidesk.domain.people import SCOPES, SYSTEM
-from tests.servers import free_port
 
 KEY = "a secret key of the benchmarks that is long enough"
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+SUPPORT = "support@acme.example"
 PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """A founded desk with an inbox of the channel `api`, ready to be served."""
+    """A founded desk with an inbox of the channel `api` and one for mail, ready to be served."""
 
     url: str
     inbox: UUID
@@ -63,10 +64,11 @@ class Site:
             "LMTP_PORT": str(self.lmtp_port),
             "SMTP_PORT": "0",
         }
-        return _bare_environment() | {f"OMNIDESK_{name}": value for name, value in ours.items()}
+        return bare_environment() | {f"OMNIDESK_{name}": value for name, value in ours.items()}
 
 
-def _bare_environment() -> dict[str, str]:
+def bare_environment() -> dict[str, str]:
+    """Ours, without settings of a desk."""
     return {name: value for name, value in os.environ.items() if not name.startswith("OMNIDESK_")}
 
 
@@ -80,6 +82,9 @@ async def site(running: EmbeddedPostgres, folder: Path) -> Site:
     await setup.found(desk.db, zone="Europe/Moscow", country="RU", language="ru", now=datetime.now(UTC))
     wish = Wish(name="Shop", language="ru", config={"signing_secret": SIGNING})
     inbox = await inboxes.create(desk.db, desk.channels, desk.vault, "api", wish, SYSTEM, inbox_id=new_id())
+    mail = {"address": SUPPORT, "smtp_host": "127.0.0.1", "smtp_port": free_port(), "smtp_security": "none"}
+    wish = Wish(name="Mail", language="ru", config=mail)
+    await inboxes.create(desk.db, desk.channels, desk.vault, "email", wish, SYSTEM, inbox_id=new_id())
     key = KeyWish(name="bench", scopes=frozenset(SCOPES))
     _, secret = await access.create_key(desk.db, new_id(), key, SYSTEM, now=datetime.now(UTC))
     await desk.close()
@@ -133,7 +138,7 @@ def baseline(running: EmbeddedPostgres, folder: Path) -> Iterator[int]:
     port = free_port()
     arguments = ("-m", "uvicorn", "bench.baseline_door:app", "--loop", "uvloop", "--http", "httptools")
     more = ("--no-access-log", "--no-server-header", "--log-level", "warning", "--port", str(port))
-    environment = _bare_environment() | {"BASELINE_DATABASE": url}
+    environment = bare_environment() | {"BASELINE_DATABASE": url}
     with process(folder / "baseline.log", environment, *arguments, *more) as child:
         wait_ready(port, "/docs", folder / "baseline.log", child)
         yield port
@@ -169,7 +174,7 @@ def drive(load: Load) -> Outcome:
         input=json.dumps(dataclasses.asdict(load)).encode(),
         stdout=subprocess.PIPE,
         check=True,
-        env=_bare_environment(),
+        env=bare_environment(),
     )
     outcome = Outcome(**json.loads(done.stdout))
     if outcome.statuses != {"202": load.requests}:
