@@ -55,6 +55,9 @@ INSERT INTO promises (id, ticket_id, kind, due_at) VALUES
 INSERT INTO clocks (id, ticket_id, kind, calendar_id, policy_version, target_ms, started_at) VALUES
   ('01900000-0000-7000-8000-000000000013', '01900000-0000-7000-8000-000000000009', 'first_reply',
    '01900000-0000-7000-8000-000000000001', 0, 1000, now());
+INSERT INTO handoffs (id, ticket_id, from_queue_id, to_queue_id, actor) VALUES
+  ('01900000-0000-7000-8000-000000000014', '01900000-0000-7000-8000-000000000009',
+   '01900000-0000-7000-8000-000000000003', '01900000-0000-7000-8000-000000000003', 'system');
 INSERT INTO offers (ticket_id, agent_id, expires_at) VALUES
   ('01900000-0000-7000-8000-000000000009', '01900000-0000-7000-8000-000000000002', now());
 INSERT INTO decisions (id, ticket_id, kind, reason, policy_version) VALUES

@@ -301,6 +301,7 @@ def upgrade() -> None:
         sa.Column("calendar_id", sa.Uuid(), nullable=False),
         sa.Column("reply_days", sa.Integer(), server_default="1", nullable=False),
         sa.Column("is_default", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("needs_handoff", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -446,6 +447,7 @@ def upgrade() -> None:
         ),
         sa.Column("attention", sa.Text(), nullable=True),
         sa.Column("level", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("transfers", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("chaser_count", sa.Integer(), server_default="0", nullable=False),
         sa.Column("merged_into", sa.Uuid(), nullable=True),
         sa.Column("first_reply_at", sa.DateTime(timezone=True), nullable=True),
@@ -558,6 +560,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_decisions")),
     )
     op.create_index("ix_decisions_ticket_id", "decisions", ["ticket_id", "id"], unique=False)
+    op.create_table(
+        "handoffs",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("ticket_id", sa.Uuid(), nullable=False),
+        sa.Column("from_agent_id", sa.Uuid(), nullable=True),
+        sa.Column("from_queue_id", sa.Uuid(), nullable=False),
+        sa.Column("to_agent_id", sa.Uuid(), nullable=True),
+        sa.Column("to_queue_id", sa.Uuid(), nullable=False),
+        sa.Column("details", sa.Text(), server_default="", nullable=False),
+        sa.Column("steps_tried", sa.Text(), server_default="", nullable=False),
+        sa.Column("expected_result", sa.Text(), server_default="", nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["from_agent_id"], ["agents.id"], name=op.f("fk_handoffs_from_agent_id")),
+        sa.ForeignKeyConstraint(["from_queue_id"], ["queues.id"], name=op.f("fk_handoffs_from_queue_id")),
+        sa.ForeignKeyConstraint(["ticket_id"], ["tickets.id"], name=op.f("fk_handoffs_ticket_id")),
+        sa.ForeignKeyConstraint(["to_agent_id"], ["agents.id"], name=op.f("fk_handoffs_to_agent_id")),
+        sa.ForeignKeyConstraint(["to_queue_id"], ["queues.id"], name=op.f("fk_handoffs_to_queue_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_handoffs")),
+    )
+    op.create_index("ix_handoffs_ticket_id", "handoffs", ["ticket_id", "id"], unique=False)
     op.create_table(
         "merges",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -786,6 +809,8 @@ def downgrade() -> None:
     op.drop_index("ix_merges_survivor_id", table_name="merges")
     op.drop_index("ix_merges_source_id", table_name="merges")
     op.drop_table("merges")
+    op.drop_index("ix_handoffs_ticket_id", table_name="handoffs")
+    op.drop_table("handoffs")
     op.drop_index("ix_decisions_ticket_id", table_name="decisions")
     op.drop_table("decisions")
     op.drop_index("uq_conversations_receiving", table_name="conversations", postgresql_where=sa.text("receives"))

@@ -171,6 +171,25 @@ async def test_who_answers_a_question_of_ours_chases_nothing(desk: Intaking) -> 
     assert await desk.value("SELECT chaser_count FROM tickets") == 0
 
 
+@pytest.mark.row(76)
+async def test_a_repeated_question_is_linked_to_the_earlier_one(desk: Intaking) -> None:
+    await desk.comes("ivan", "Where is it?", id="m1", thread="t1", subject="Order 1")
+    await desk.work()
+    await desk.rows("UPDATE tickets SET status = 'closed'")
+    await desk.rows("UPDATE conversations SET receives = false")
+    await desk.comes("ivan", "Still not here", id="m2", thread="t2", subject="RE: Order 1")
+    await desk.comes("ivan", "How do I pay?", id="m3", thread="t3", subject="Payment")
+    await desk.comes("olga", "And mine?", id="m4", thread="t4", subject="Order 1")
+    await desk.work()
+    links = await desk.rows(
+        "SELECT l.kind, a.subject, b.subject AS other FROM ticket_links l"
+        " JOIN tickets a ON a.id = l.ticket_id JOIN tickets b ON b.id = l.other_id"
+    )
+    assert links == [{"kind": "repeat_of", "subject": "RE: Order 1", "other": "Order 1"}]
+    [fact] = await desk.rows("SELECT data FROM events WHERE type = 'ticket.linked'")
+    assert fact["data"]["kind"] == "repeat_of"
+
+
 @pytest.mark.parametrize("language", texts.LANGUAGES)
 def test_what_customers_are_told_is_said_in_their_language(language: str) -> None:
     for text in (

@@ -171,6 +171,7 @@ ArrivalId = Annotated[UUID, TypeId("arrival")]
 DeliveryId = Annotated[UUID, TypeId("delivery")]
 DecisionId = Annotated[UUID, TypeId("decision")]
 PromiseId = Annotated[UUID, TypeId("promise")]
+HandoffId = Annotated[UUID, TypeId("handoff")]
 ClockId = Annotated[UUID, TypeId("clock")]
 CalendarId = Annotated[UUID, TypeId("calendar")]
 

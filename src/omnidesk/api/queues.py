@@ -53,6 +53,9 @@ Steps = Annotated[
     Field(max_length=20, description="How the search relaxes", examples=[[{"for": "2m", "agent": "last"}]]),
 ]
 ReplyDays = Annotated[int, Field(ge=0, le=60, description="Promised working days to a first reply")]
+NeedsHandoff = Annotated[
+    bool, Field(description="A transfer to this queue, or within it, needs the whole hand-off card")
+]
 AgentIds = Annotated[list[AgentId], Field(max_length=5000, description="The members")]
 
 
@@ -66,6 +69,7 @@ class QueueIn(Body):
     steps: Steps = Field(default_factory=list)
     reply_days: ReplyDays = 1
     is_default: bool = False
+    needs_handoff: NeedsHandoff = False
     agent_ids: AgentIds = Field(default_factory=list)
 
 
@@ -79,6 +83,7 @@ class QueuePatch(Body):
     steps: Steps | None = None
     reply_days: ReplyDays | None = None
     is_default: bool | None = None
+    needs_handoff: NeedsHandoff | None = None
     agent_ids: AgentIds | None = None
     archived: Annotated[bool | None, Field(description="An archived queue takes no more tickets")] = None
 
@@ -94,6 +99,7 @@ class QueueOut(Shown):
     calendar_id: CalendarId
     reply_days: int
     is_default: bool
+    needs_handoff: bool
     archived_at: datetime | None
     agent_ids: list[AgentId]
     version: int

@@ -18,6 +18,7 @@ from omnidesk.api.deps import (
     ContactId,
     Db,
     DecisionId,
+    HandoffId,
     Home,
     IdentityId,
     IfMatch,
@@ -39,10 +40,12 @@ from omnidesk.api.deps import (
 from omnidesk.api.errors import Malformed
 from omnidesk.api.paging import CursorText, Limit, Page, capped
 from omnidesk.api.route import router
+from omnidesk.db import handoffs
 from omnidesk.db import tickets as rows
 from omnidesk.db.session import Database
 from omnidesk.db.tickets import Decision, Filter, LastMessage, Promise, Requester, Row
-from omnidesk.desk import assign, clocks, escalate, tickets
+from omnidesk.desk import assign, clocks, escalate, pull, tickets
+from omnidesk.desk import transfer as transfers
 from omnidesk.domain import ids, numbers
 from omnidesk.domain.errors import FieldError as Wrong
 from omnidesk.domain.errors import Invalid, NotFound
@@ -90,6 +93,11 @@ class ClockOut(Shown):
     policy_version: int = Field(description="Whose target it is")
 
 
+class LinkOut(Shown):
+    kind: str = Field(description="follows, repeat_of or duplicate_of")
+    ticket_id: TicketId
+
+
 class TicketOut(Shown):
     id: TicketId
     number: str = Field(examples=["483920174"])
@@ -110,6 +118,7 @@ class TicketOut(Shown):
     facts: dict[str, Any]
     attention: str | None = Field(description="Why an agent should look now")
     level: int = Field(description="1: escalated to a senior, 2: to a supervisor")
+    transfers: int = Field(description="How often it was handed on; after two it goes to the lead")
     chaser_count: int = Field(description="How often the customer wrote again before he was answered")
     merged_into: TicketId | None
     first_reply_at: datetime | None
@@ -122,6 +131,7 @@ class TicketOut(Shown):
     updated_at: datetime
     contact: ContactOut | None = Field(None, description="With `include=contact`")
     last_message: LastMessageOut | None = Field(None, description="With `include=last_message`")
+    links: list[LinkOut] | None = Field(None, description="Tickets that it follows or repeats; in lists null")
     clocks: list[ClockOut] | None = Field(None, description="What was agreed, and what is left; in lists null")
 
 
@@ -158,9 +168,15 @@ async def changed(db: Database, ticket_id: UUID, response: Response) -> TicketOu
     async with db.connection() as tx:
         row = await rows.read_any(tx, ticket_id)
         measured = await clocks.shown(tx, ticket_id, now=row.updated_at)
+        linked = await rows.links(tx, ticket_id)
     response.headers["ETag"] = etags.of(row.version)
-    ticket = shown(row)
+    return _whole(shown(row), measured, linked)
+
+
+def _whole(ticket: TicketOut, measured: Sequence[clocks.Shown], linked: Sequence[rows.Link]) -> TicketOut:
+    """What only the reader of one ticket is shown."""
     ticket.clocks = [ClockOut.model_validate(clock) for clock in measured]
+    ticket.links = [LinkOut.model_validate(link) for link in linked]
     return ticket
 
 
@@ -311,10 +327,11 @@ async def read_ticket(
         return etags.answer(request, response, row.version)
     async with db.connection() as tx:
         measured = await clocks.shown(tx, ticket_id, now=now)
+        linked = await rows.links(tx, ticket_id)
         people = await rows.requesters(tx, [row.requester_id]) if "contact" in included else {}
         last = await rows.last_messages(tx, [row.id]) if "last_message" in included else {}
     ticket = _with(row, people, last)
-    ticket.clocks = [ClockOut.model_validate(clock) for clock in measured]
+    _whole(ticket, measured, linked)
     if not included:
         response.headers["ETag"] = etags.of(row.version)
         return ticket
@@ -457,9 +474,85 @@ async def escalate_ticket(
 
     Refused with `nobody_above` where nobody is left.
     """
-    await escalate.escalate(
-        db, parts.channels, ticket_id, actor, body.reason, request_id=request_id, now=now
+    await escalate.escalate(db, parts.channels, ticket_id, actor, body.reason, request_id=request_id, now=now)
+    return await changed(db, ticket_id, response)
+
+
+CardText = Annotated[Clean, Field(max_length=10_000)]
+
+
+class TransferIn(Body):
+    agent_id: Annotated[AgentId | None, Field(description="To this colleague")] = None
+    queue_id: Annotated[QueueId | None, Field(description="To whoever this queue gives it to")] = None
+    details: Annotated[CardText, Field(description="What it is about")] = ""
+    steps_tried: Annotated[CardText, Field(description="What was done already")] = ""
+    expected_result: Annotated[CardText, Field(description="What the next one should achieve")] = ""
+
+
+class HandoffOut(Shown):
+    id: HandoffId
+    from_agent_id: AgentId | None
+    from_queue_id: QueueId
+    to_agent_id: AgentId | None = Field(description="null: whoever the queue gave it to")
+    to_queue_id: QueueId
+    details: str
+    steps_tried: str
+    expected_result: str
+    actor: str
+    created_at: datetime
+
+
+class Handoffs(BaseModel):
+    data: list[HandoffOut]
+
+
+@routes.post("/tickets/{ticket_id}/transfers", summary="Hand a ticket on")
+async def transfer_ticket(
+    ticket_id: TicketId,
+    body: TransferIn,
+    response: Response,
+    actor: WritesTickets,
+    db: Db,
+    version: IfMatch,
+    request_id: RequestId,
+    now: Now,
+) -> TicketOut:
+    """It keeps its age and the date that the customer was told; after two transfers it goes to the lead.
+
+    Refused with `handoff_required` where the queue asks for a whole card.
+    """
+    if body.agent_id is None and body.queue_id is None:
+        words = "Name an agent or a queue."
+        raise Invalid(words, [Wrong(pointer="/agent_id", code="required", message=words)])
+    card = transfers.Card(details=body.details, steps_tried=body.steps_tried, expected_result=body.expected_result)
+    await transfers.transfer(
+        db,
+        ticket_id,
+        actor,
+        card,
+        agent_id=body.agent_id,
+        queue_id=body.queue_id,
+        version=version,
+        request_id=request_id,
+        now=now,
     )
+    return await changed(db, ticket_id, response)
+
+
+@routes.get("/tickets/{ticket_id}/transfers", summary="Who handed a ticket on, and the cards")
+async def list_transfers(ticket_id: TicketId, actor: ReadsTickets, db: Db) -> Handoffs:
+    """Newest first, at most 200."""
+    await seen(db, ticket_id, actor)
+    async with db.connection() as tx:
+        return Handoffs(data=[HandoffOut.model_validate(one) for one in await handoffs.of_ticket(tx, ticket_id)])
+
+
+@routes.post("/agents/me/next", summary="The next one, please", response_model=TicketOut)
+async def next_ticket(response: Response, actor: WritesTickets, db: Db, now: Now) -> Any:
+    """The most urgent waiting ticket that you are able to do is yours; 204: none waits for you."""
+    ticket_id = await pull.next_ticket(db, _me(actor), actor, now=now)
+    if ticket_id is None:
+        return Response(status_code=204)
     return await changed(db, ticket_id, response)
 
 

@@ -315,6 +315,36 @@ async def heard(
         )
 
 
+async def link_repeats(tx: Tx, ticket_ids: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
+    """Link new tickets to the last one of the same person about the same thing within 30 days: (ticket, earlier one).
+
+    The same thing: the same subject, however often answered, or the same order.
+    """
+    if not ticket_ids:
+        return []
+    rows = await tx.driver.fetch(
+        r"""
+        INSERT INTO ticket_links (ticket_id, kind, other_id)
+        SELECT t.id, 'repeat_of', earlier.id
+          FROM tickets AS t JOIN identities AS i ON i.id = t.requester_id
+         CROSS JOIN LATERAL (
+               SELECT o.id FROM identities AS own JOIN tickets AS o ON o.requester_id = own.id
+                WHERE own.contact_id = i.contact_id AND o.id < t.id AND o.status <> 'spam'
+                      AND o.created_at > t.created_at - interval '30 days'
+                      AND (o.facts->>'order' = t.facts->>'order'
+                           OR (t.subject <> ''
+                               AND regexp_replace(lower(o.subject), '^((re|fwd?|отв)\s*:\s*)+', '')
+                                   = regexp_replace(lower(t.subject), '^((re|fwd?|отв)\s*:\s*)+', '')))
+                ORDER BY o.id DESC LIMIT 1
+         ) AS earlier
+         WHERE t.id = ANY ($1) ORDER BY t.id
+        ON CONFLICT DO NOTHING RETURNING ticket_id, other_id
+        """,
+        list(ticket_ids),
+    )
+    return [(row["ticket_id"], row["other_id"]) for row in rows]
+
+
 async def heard_in(tx: Tx, rows: Sequence[tuple[UUID, datetime]]) -> None:
     """Conversations in which somebody wrote: (id, when)."""
     if rows:

@@ -22,6 +22,7 @@ class Queue:
     calendar_id: UUID
     reply_days: int
     is_default: bool
+    needs_handoff: bool
     archived_at: datetime | None
     version: int
     created_at: datetime
@@ -43,8 +44,8 @@ async def insert(tx: Tx, queue: Queue) -> None:
     await tx.driver.execute(
         """
         INSERT INTO queues (id, name, position, match, require, prefer, steps, calendar_id, reply_days, is_default,
-                            created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $10, $11, $11)
+                            created_at, updated_at, needs_handoff)
+        VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $10, $11, $11, $12)
         """,
         queue.id,
         queue.name,
@@ -57,6 +58,7 @@ async def insert(tx: Tx, queue: Queue) -> None:
         queue.reply_days,
         queue.is_default,
         queue.created_at,
+        queue.needs_handoff,
     )
 
 
@@ -65,7 +67,7 @@ async def update(tx: Tx, queue: Queue, *, now: datetime) -> None:
         """
         UPDATE queues SET name = $2, position = $3, match = $4, require = $5, prefer = $6, steps = $7::jsonb,
                calendar_id = $8, reply_days = $9, is_default = $10, archived_at = $11, version = version + 1,
-               updated_at = $12
+               updated_at = $12, needs_handoff = $13
          WHERE id = $1
         """,
         queue.id,
@@ -80,6 +82,7 @@ async def update(tx: Tx, queue: Queue, *, now: datetime) -> None:
         queue.is_default,
         queue.archived_at,
         now,
+        queue.needs_handoff,
     )
 
 

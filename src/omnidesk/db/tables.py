@@ -134,6 +134,7 @@ queues = Table(
     Column("calendar_id", Uuid, ForeignKey("calendars.id"), nullable=False),
     Column("reply_days", Integer, nullable=False, server_default="1"),  # promised working days to a first reply
     Column("is_default", Boolean, nullable=False, server_default=text("false")),
+    Column("needs_handoff", Boolean, nullable=False, server_default=text("false")),  # a card with each transfer
     Column("archived_at", Moment),
     version(),
     moment("created_at"),
@@ -362,6 +363,7 @@ tickets = Table(
     Column("facts", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("attention", Text),  # why an agent should look now
     Column("level", SmallInteger, nullable=False, server_default="0"),  # 1: with a senior, 2: with a supervisor
+    Column("transfers", SmallInteger, nullable=False, server_default="0"),  # hand-offs from one to another
     Column("chaser_count", Integer, nullable=False, server_default="0"),  # messages while the answer was owed
     Column("merged_into", Uuid, ForeignKey("tickets.id")),
     Column("first_reply_at", Moment),
@@ -585,6 +587,23 @@ decisions = Table(
     Column("detail", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     moment("created_at"),
     Index("ix_decisions_ticket_id", "ticket_id", "id"),
+)
+
+handoffs = Table(  # what the next one must know
+    "handoffs",
+    metadata,
+    key(),
+    Column("ticket_id", Uuid, ForeignKey("tickets.id"), nullable=False),
+    Column("from_agent_id", Uuid, ForeignKey("agents.id")),
+    Column("from_queue_id", Uuid, ForeignKey("queues.id"), nullable=False),
+    Column("to_agent_id", Uuid, ForeignKey("agents.id")),  # null: whoever the queue gives it to
+    Column("to_queue_id", Uuid, ForeignKey("queues.id"), nullable=False),
+    Column("details", Text, nullable=False, server_default=""),
+    Column("steps_tried", Text, nullable=False, server_default=""),
+    Column("expected_result", Text, nullable=False, server_default=""),
+    Column("actor", Text, nullable=False),
+    moment("created_at"),
+    Index("ix_handoffs_ticket_id", "ticket_id", "id"),
 )
 
 offers = Table(  # who was asked to take a ticket; the newest answer of each agent

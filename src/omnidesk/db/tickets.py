@@ -40,6 +40,7 @@ class Row:
     facts: Mapping[str, Any]
     attention: str | None
     level: int
+    transfers: int
     chaser_count: int
     merged_into: UUID | None
     first_reply_at: datetime | None
@@ -256,6 +257,21 @@ async def promises(tx: Tx, ticket_id: UUID) -> list[Promise]:
         ticket_id,
     )
     return [Promise(**dict(row)) for row in rows]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    kind: str
+    ticket_id: UUID
+
+
+async def links(tx: Tx, ticket_id: UUID) -> list[Link]:
+    """Which tickets this one follows, repeats or doubles."""
+    rows = await tx.driver.fetch(
+        "SELECT kind, other_id AS ticket_id FROM ticket_links WHERE ticket_id = $1 ORDER BY kind, other_id LIMIT 50",
+        ticket_id,
+    )
+    return [Link(**dict(row)) for row in rows]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -175,6 +175,7 @@ async def _known_queues(tx: Tx, queue_ids: Sequence[UUID]) -> None:
 
 QUEUE_FIELDS = (
     *("name", "position", "match", "require", "prefer", "steps", "calendar_id", "reply_days", "is_default"),
+    "needs_handoff",
     *("archived_at", "agent_ids"),
 )
 

@@ -252,6 +252,7 @@ class Intake:
         opened = opening.open_tickets(rows.drafts, sequences, landing.setup, now=now)
         await statements.TICKETS.insert(tx, opened.tickets)
         await statements.LINKS.insert(tx, rows.links)
+        repeats = await statements.link_repeats(tx, [draft.id for draft in rows.drafts])
         await statements.heard(
             tx,
             [
@@ -292,7 +293,7 @@ class Intake:
             for verdict in rows.verdicts
             if verdict.state in {"failed", "unreadable", "held"}
         ]
-        await events.record(tx, [*rows.events, *opened.events, *moved, *parked])
+        await events.record(tx, [*rows.events, *opened.events, *moved, *parked, *(_linked(*pair) for pair in repeats)])
 
     # --- at once --------------------------------------------------------------------------------------
 
@@ -329,6 +330,11 @@ class Intake:
             ticket_id=journal.ticket_id,
             error=journal.error or journal.reason,
         )
+
+
+def _linked(ticket_id: UUID, earlier: UUID) -> Event:
+    data = {"kind": "repeat_of", "other": ids.encode("ticket", earlier)}
+    return Event(type=EventType.TICKET_LINKED, ticket_id=ticket_id, data=data)
 
 
 def _steps(rows: Rows) -> list[Step]:

@@ -16,6 +16,7 @@ class EventType(StrEnum):
     TICKET_OFFER_ENDED = "ticket.offer_ended"  # data.outcome: declined, missed, withdrawn
     TICKET_STATUS = "ticket.status_changed"
     TICKET_ATTENTION = "ticket.attention"
+    TICKET_TRANSFERRED = "ticket.transferred"  # data: handoff, from, to, why; ids of agents and queues
     TICKET_ESCALATED = "ticket.escalated"  # data: level, reason, agent_id, previous
     TICKET_LINKED = "ticket.linked"
     MESSAGE_RECEIVED = "message.received"

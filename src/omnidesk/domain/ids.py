@@ -23,6 +23,7 @@ PREFIXES = {
     "promise": "prm",
     "calendar": "cal",
     "clock": "clk",
+    "handoff": "hof",
     "event": "evt",
     "upload": "upl",
 }
