@@ -101,6 +101,7 @@ def _settings(folder: Path, port: int) -> Settings:
         public_url=f"http://127.0.0.1:{port}",
         trusted_proxies=(),
         webhook_allow_loopback=True,
+        default_language=staff.language(),
         log_level="error",
         _env_file=None,
     )

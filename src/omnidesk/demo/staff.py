@@ -7,7 +7,7 @@ import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import httpx
 
@@ -45,6 +45,11 @@ async def call(api: httpx.AsyncClient, method: str, path: str, body: Any = None,
     return answer.json() if answer.content else None
 
 
+def language() -> Literal["ru", "en"]:
+    """Of the one who started the demo, as the shell says."""
+    return "ru" if os.environ.get("LANG", "").startswith("ru") else "en"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """How a person signs in at the demo's desk."""
@@ -66,9 +71,8 @@ async def administrator(url: str, link: str | None, kept: Path) -> tuple[Entry, 
             await call(api, "POST", "/v1/sessions", {"email": entry.email, "password": entry.password})
         me = await call(api, "GET", "/v1/me")
         key = await call(api, "POST", "/v1/keys", {"name": "demo", "scopes": me["scopes"]})
-        language = "ru" if os.environ.get("LANG", "").startswith("ru") else "en"
-        if me["language"] != language:
-            await call(api, "PATCH", f"/v1/agents/{me['agent_id']}", {"language": language})
+        if me["language"] != language():
+            await call(api, "PATCH", f"/v1/agents/{me['agent_id']}", {"language": language()})
     return entry, key["secret"]
 
 
@@ -157,11 +161,11 @@ async def agents(api: httpx.AsyncClient, url: str, pace: Pace) -> list[Agent]:
     """Everybody who works here, made at the first time, each with a new personal key."""
     queues = [queue["id"] for queue in (await call(api, "GET", "/v1/queues"))["data"]]
     found = []
-    for name, mailbox, language in AGENTS:
+    for name, mailbox, speaks in AGENTS:
         email = f"{mailbox}@acme.example"
         one = await _named(api, "/v1/agents", "email", email)
         if one is None:
-            wish = {"email": email, "name": name, "language": language, "capacity": CAPACITY, "queue_ids": queues}
+            wish = {"email": email, "name": name, "language": speaks, "capacity": CAPACITY, "queue_ids": queues}
             one = await call(api, "POST", "/v1/agents", wish)
         scopes = ["tickets:read", "tickets:write", "messages:write", "events:read"]
         key = await call(api, "POST", "/v1/keys", {"name": f"demo {name}", "scopes": scopes, "agent_id": one["id"]})
