@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from omnidesk.desk.reading import LARGE
 from tests import plain
-from tests.slow.fleet import Fleet, fleet
+from tests.slow import frail
+from tests.slow.fleet import Fleet, Process, fleet
+from tests.story import until
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +40,21 @@ async def test_a_message_that_kills_its_reader_is_parked_and_all_others_are_read
                 person,
             )
             assert [row["text"] for row in rows] == [f"{n}" for n in range(10)]
+
+
+async def test_what_reads_for_a_worker_ends_with_it(db_url: str, tmp_path: Path) -> None:
+    async with fleet(db_url, tmp_path, workers=1) as desk:
+        inbox, door, [worker] = await desk.inbox("frail"), desk.door(), desk.workers
+        busy = {"do": "hang", "once": str(tmp_path / "busy")}
+        await door.accept(inbox, [plain.arrival("ivan", "x" * LARGE, id="m1", **busy)])
+
+        async def reading() -> int | None:
+            return frail.busy(tmp_path / "busy")
+
+        reader = Process("read", await until(reading), worker.log)
+        assert reader.pid != worker.pid
+        worker.kill()
+        await reader.gone()
 
 
 async def _start_again_until_all_is_read(desk: Fleet) -> int:

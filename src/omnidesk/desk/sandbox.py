@@ -1,10 +1,13 @@
 """A process of its own for what is large or hostile to read: a thread cannot be stopped, a process can."""
 
 import asyncio
+import ctypes
 import multiprocessing
+import os
 import resource
 import signal
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing.connection import Connection
@@ -17,6 +20,9 @@ from omnidesk.domain.messages import Arrival, Item
 
 MEMORY_BYTES = 1 << 30
 TIMEOUT_S = 20.0
+_PR_SET_PDEATHSIG = (
+    1  # prctl(2); ends the child with the thread that started it, one of a pool that lives as long as we
+)
 START_S = 60.0
 
 
@@ -95,6 +101,7 @@ class Sandbox:
 
 def _serve(pipe: Connection, memory_bytes: int, longest_s: int) -> None:
     """The child: read what is sent until the parent goes away."""
+    _tie_to_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -109,6 +116,15 @@ def _serve(pipe: Connection, memory_bytes: int, longest_s: int) -> None:
         answer = _answer(http, task)
         signal.alarm(0)
         pipe.send(answer)
+
+
+def _tie_to_parent() -> None:
+    """End with the worker, also in the middle of a read that would never end."""
+    with suppress(OSError, AttributeError):  # Linux only; elsewhere the end of the pipe must do
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    parent = multiprocessing.parent_process()
+    if parent is not None and os.getppid() != parent.pid:  # died before the kernel was asked
+        os._exit(1)
 
 
 def _answer(http: httpx.AsyncClient, task: Task) -> list[Item] | BaseException:
