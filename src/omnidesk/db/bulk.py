@@ -1,5 +1,6 @@
 """Many rows in one INSERT: arrays by asyncpg and `unnest`, the fastest way that was measured."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,6 +35,10 @@ class Bulk:
         """Write the rows in this order; `conflict` is an ON CONFLICT clause of our own."""
         if rows:
             await tx.driver.execute(f"{self._sql} {conflict}", *(list(column) for column in zip(*rows, strict=True)))
+
+
+as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+"""A value as JSON text; of what JSON does not know, its `str`."""
 
 
 def array(values: Sequence[object]) -> str:

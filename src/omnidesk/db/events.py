@@ -1,12 +1,12 @@
 """Events: written in the transaction of the change, numbered afterwards by the sequencer, read by number."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from omnidesk.db.bulk import as_json
 from omnidesk.db.session import Tx
 from omnidesk.domain.events import Event
 
@@ -44,7 +44,7 @@ async def record(tx: Tx, events: Sequence[Event], *, request_id: str | None = No
             [event.ticket_id for event in events],
             [event.subject_id for event in events],
             [event.actor for event in events],
-            [json.dumps(event.data, ensure_ascii=False, separators=(",", ":"), default=str) for event in events],
+            [as_json(event.data) for event in events],
             request_id,
         )
 

@@ -1,6 +1,5 @@
 """The statements of intake: look up everything that a batch may touch, then write it, each in one statement."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -409,10 +408,6 @@ async def delete_messages(tx: Tx, message_ids: Sequence[UUID], at: datetime) -> 
             message_ids,
             at,
         )
-
-
-def as_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 _CONTACTS = Bulk(tables.contacts, "id", "name", "language")

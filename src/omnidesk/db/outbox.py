@@ -9,7 +9,6 @@ Only the oldest unfinished row of an order key is due. What an agent must settle
 behind it; an inbox that is paused or refused holds all of its rows. Every lease goes by the database's clock.
 """
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from omnidesk.db import circuits
+from omnidesk.db.bulk import as_json
 from omnidesk.db.session import Tx
 
 UNFINISHED = "('queued','claimed','calling','deferred','unknown')"  # as the partial index says it
@@ -95,7 +95,7 @@ async def put(tx: Tx, rows: Sequence[New]) -> list[int]:
         [row.endpoint for row in rows],
         [row.subject_id for row in rows],
         [row.inbox_id for row in rows],
-        [json.dumps(row.part, ensure_ascii=False) for row in rows],
+        [as_json(row.part) for row in rows],
         [row.repeats for row in rows],
         [row.due_at for row in rows],
     )

@@ -1,12 +1,12 @@
 """Timers: what is due at a moment; one for each kind and subject, set again by setting it."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from omnidesk.db.bulk import as_json
 from omnidesk.db.session import Tx
 
 
@@ -34,7 +34,7 @@ async def set_timers(tx: Tx, timers: Collection[Timer]) -> None:
             [kind for (kind, _), _ in ordered],
             [subject for (_, subject), _ in ordered],
             [timer.due_at for _, timer in ordered],
-            [json.dumps(timer.data, default=str) for _, timer in ordered],
+            [as_json(timer.data) for _, timer in ordered],
         )
 
 

@@ -22,6 +22,7 @@ import structlog
 from omnidesk.db import arrivals, clocks, deliveries, events, timers
 from omnidesk.db import intake as statements
 from omnidesk.db.arrivals import Lane, Waiting
+from omnidesk.db.bulk import as_json
 from omnidesk.db.listen import Listener
 from omnidesk.db.session import Database, Tx, is_away
 from omnidesk.desk import clocks as desk_clocks
@@ -150,7 +151,8 @@ class Intake:
                 if owed.lanes and await arrivals.still_ours(tx, owed.holder, owed.lanes):
                     await arrivals.give_back(tx, owed.uncounted)
                     await arrivals.release_lanes(tx, owed.holder, owed.lanes)
-            self._owed.remove(owed)
+            with suppress(ValueError):  # the other flight was faster
+                self._owed.remove(owed)
 
     # --- writing --------------------------------------------------------------------------------------
 
@@ -258,7 +260,7 @@ class Intake:
             [
                 (
                     *(key, t.ticket.status, t.ticket.waiting_since, t.ticket.resolved_at, at),
-                    *(statements.as_json(facts), rows.chasers[key]),
+                    *(as_json(facts), rows.chasers[key]),
                 )
                 for key, (t, at, facts) in sorted(rows.heard.items())
             ],

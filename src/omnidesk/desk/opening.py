@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from omnidesk.db.bulk import as_json
 from omnidesk.db.clocks import Stored
 from omnidesk.db.deliveries import Post
-from omnidesk.db.intake import as_json
 from omnidesk.db.replies import Person
 from omnidesk.db.timers import Timer
 from omnidesk.desk import acknowledge, clocks, reply
