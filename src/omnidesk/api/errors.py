@@ -246,6 +246,8 @@ def report(error: BaseException) -> None:
         return
     if is_away(error):
         log.warning("database.away", **trace(error))
+    elif isinstance(error, Unavailable):  # said so by ourselves; the caller tries again
+        log.warning("request.unavailable", code=error.code, **trace(error))
     else:
         log.error("request.failed", **trace(error))
 
