@@ -152,7 +152,6 @@ class Intake:
                     await arrivals.give_back(tx, owed.uncounted)
                     await arrivals.release_lanes(tx, owed.holder, owed.lanes)
             with suppress(ValueError):  # the other flight was faster
-                with suppress(ValueError):  # the other flight was faster
                 self._owed.remove(owed)
 
     # --- writing --------------------------------------------------------------------------------------
