@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from omnidesk.db.listen import Listener
 from omnidesk.db.session import Database
-from omnidesk.desk import escalate
+from omnidesk.desk import escalate, notices
 from omnidesk.desk.accept import Door
 from omnidesk.desk.deliver import Deliverer
 from omnidesk.desk.feed import run_sequencer
@@ -39,7 +39,8 @@ async def work(parts: Parts, stop: asyncio.Event) -> None:
     What must be single (planning, housekeeping, the watch of an inbox) is held by leases. Agents who left are
     noticed by the planner, calls whose process died by the deliverer, holidays are filled in by the housekeeper.
     """
-    db, listener = parts.db, parts.listener
+    db, listener, channels = parts.db, parts.listener, parts.channels
+    handlers = {**HANDLERS, **escalate.handlers(channels), **notices.handlers(channels)}
     await together(
         stop,
         listener.run(stop),
@@ -47,7 +48,7 @@ async def work(parts: Parts, stop: asyncio.Event) -> None:
         parts.deliverer.run(stop),
         run_sequencer(db, listener, stop),
         Planner(db, listener).run(stop),
-        run_timers(db, stop, handlers={**HANDLERS, **escalate.handlers(parts.channels)}, listener=listener),
+        run_timers(db, stop, handlers=handlers, listener=listener),
         Watches(db, parts.channels, parts.door).run(stop),
         Housekeeper(db, lambda: parts.files.sweep(db)).run(stop),
         run_thaw(db, stop),

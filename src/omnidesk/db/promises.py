@@ -1,7 +1,7 @@
 """Promises: the dates that customers were told."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,6 +31,34 @@ async def counting(tx: Tx, ticket_id: UUID) -> Counting | None:
         ticket_id,
     )
     return Counting(**dict(row)) if row else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """A ticket and when its customer heard from us last."""
+
+    ticket_id: UUID
+    number: str
+    status: str
+    merged_into: UUID | None
+    heard_at: datetime | None  # None: we never wrote to him
+    promised_for: datetime | None  # the nearest open date that is still ahead
+
+
+async def silences(tx: Tx, ticket_ids: Sequence[UUID], now: datetime) -> list[Silence]:
+    rows = await tx.driver.fetch(
+        """
+        SELECT t.id AS ticket_id, t.number, t.status, t.merged_into,
+               (SELECT max(m.at) FROM conversations AS c JOIN messages AS m ON m.conversation_id = c.id
+                 WHERE c.ticket_id = t.id AND m.direction = 'out') AS heard_at,
+               (SELECT min(p.due_at) FROM promises AS p
+                 WHERE p.ticket_id = t.id AND p.state = 'open' AND p.due_at > $2) AS promised_for
+          FROM tickets AS t WHERE t.id = ANY ($1) ORDER BY t.id
+        """,
+        list(ticket_ids),
+        now,
+    )
+    return [Silence(**dict(row)) for row in rows]
 
 
 async def make(
@@ -72,3 +100,15 @@ async def make(
         at,
     )
     return [row["id"] for row in rows]
+
+
+async def stalled(tx: Tx, ticket_id: UUID, now: datetime) -> None:
+    """Ask an agent to look at a locked ticket on which nothing happens, unless something else asks already."""
+    await tx.driver.execute(
+        """
+        UPDATE tickets SET attention = coalesce(attention, 'stalled'), version = version + 1, updated_at = $2
+         WHERE id = $1
+        """,
+        ticket_id,
+        now,
+    )

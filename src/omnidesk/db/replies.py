@@ -188,7 +188,7 @@ async def save_answered(tx: Tx, ticket: Ticket, at: datetime) -> None:
         """
         UPDATE tickets SET status = $2, waiting_since = $3, first_reply_at = $4, resolved_at = $5, closed_at = $6,
                attention = CASE WHEN attention IN ('sla_warning', 'sla_breached', 'promise_broken', 'chaser',
-                                                   'escalated') THEN NULL ELSE attention END,
+                                                   'escalated', 'stalled') THEN NULL ELSE attention END,
                last_outbound_at = $7, version = version + 1, updated_at = $7
          WHERE id = $1
         """,

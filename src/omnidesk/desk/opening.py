@@ -12,7 +12,7 @@ from omnidesk.db.clocks import Stored
 from omnidesk.db.deliveries import Post
 from omnidesk.db.replies import Person
 from omnidesk.db.timers import Timer
-from omnidesk.desk import acknowledge, clocks, reply
+from omnidesk.desk import acknowledge, clocks, notices, reply
 from omnidesk.desk.acknowledge import Acknowledgement
 from omnidesk.desk.landing import Draft
 from omnidesk.desk.new_ids import new_id
@@ -80,6 +80,8 @@ def _start_clocks(rows: Opened, draft: Draft, setup: Setup) -> None:
     for clock, timer in clocks.begin(draft.id, _class(draft), setup.policy, calendar.id, calendar.hours, at=at):
         rows.clocks.append(clock)
         rows.timers += [timer] if timer else []
+    if notice := notices.first(draft.id, setup.policy, calendar.hours, at=at):
+        rows.timers.append(notice)
 
 
 def _class(draft: Draft) -> sla.Class:

@@ -122,7 +122,8 @@ async def _set_timers(tx: Tx, before: Ticket, after: Ticket, now: datetime) -> N
         await timers.cancel(tx, "close", [after.id])
     if before.status == Status.SPAM:
         kept = [one for one in await tickets.promises(tx, after.id) if one.state == "open"]
-        await timers.set_timers(tx, [Timer(kind="promise", subject_id=one.id, due_at=one.due_at) for one in kept])
+        again = [Timer(kind="promise", subject_id=one.id, due_at=one.due_at) for one in kept]
+        await timers.set_timers(tx, [*again, Timer(kind="notice", subject_id=after.id, due_at=now)])
 
 
 # --- what it is about -----------------------------------------------------------------------------

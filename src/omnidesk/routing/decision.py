@@ -114,6 +114,7 @@ def _inputs(decision: Decision) -> dict[str, Any]:
         urgencies={k: v for k, v in setting.policy.urgencies.items() if k in (ticket.urgency, "normal")},
         channels={k: v for k, v in setting.policy.channels.items() if k == ticket.channel},
         sla=(),
+        notice_ms=None,
     )
     return {
         "now_ms": setting.now_ms,

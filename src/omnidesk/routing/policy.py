@@ -1,6 +1,6 @@
 """The policy as configuration: plain values in, a checked `Policy` out, and back.
 
-    {"policy": {"order": "cost", "sharpness": 3.0},
+    {"policy": {"order": "cost", "sharpness": 3.0, "notice": "18h"},
      "urgency": {"critical": {"weight": 64, "target": "10m", "primary": True}},
      "channel": {"phone": {"live": True, "units": 6, "accept": "20s"}},
      "agent": {"defaults": {"units": 6, "offline_grace": "60s", "misses_to_away": 2, "exclude": "60s"}},
@@ -21,6 +21,7 @@ from omnidesk.routing.values import ORDERS, URGENCIES, ChannelPolicy, Policy, Ta
 
 _MINUTE = 60_000
 _HOUR = 60 * _MINUTE
+_NOTICE = 18 * _HOUR  # two office days
 
 DEFAULT = Policy(
     urgencies={
@@ -42,6 +43,7 @@ DEFAULT = Policy(
             ("low", 18 * _HOUR, 45 * _HOUR),
         )
     ),
+    notice_ms=_NOTICE,
 )
 
 _UNITS = {"ms": 1, "s": 1_000, "m": _MINUTE, "h": 60 * _MINUTE, "d": 1440 * _MINUTE}
@@ -74,9 +76,10 @@ def parse(plain: Mapping[str, Any], *, version: int = 1) -> Policy:
         threshold=classify.number("threshold", 0, 1, DEFAULT.threshold),
         fallback_queue=classify.text("fallback_queue", DEFAULT.fallback_queue),
         sla=_targets(top) if "sla" in top.plain else DEFAULT.sla,
+        notice_ms=None if rules.plain.get("notice") == "" else rules.duration("notice", 60_000, _NOTICE),
     )
     top.only("policy", "urgency", "channel", "agent", "classify", "sla")
-    rules.only("order", "sharpness")
+    rules.only("order", "sharpness", "notice")
     urgencies.only(*URGENCIES)
     agent.only("units", "offline_grace", "misses_to_away", "exclude")
     classify.only("threshold", "fallback_queue")
@@ -89,7 +92,11 @@ def parse(plain: Mapping[str, Any], *, version: int = 1) -> Policy:
 def to_plain(policy: Policy) -> dict[str, Any]:
     """The configuration of a policy, complete; `parse` makes the same policy of it."""
     return {
-        "policy": {"order": policy.order, "sharpness": policy.sharpness},
+        "policy": {
+            "order": policy.order,
+            "sharpness": policy.sharpness,
+            "notice": "" if policy.notice_ms is None else duration_text(policy.notice_ms),
+        },
         "urgency": {
             name: {"weight": one.weight, "target": duration_text(one.target_ms), "primary": one.primary}
             for name, one in policy.urgencies.items()

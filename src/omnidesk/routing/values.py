@@ -61,6 +61,7 @@ class Policy:
     threshold: float = 0.5  # least probability at which the learned model decides
     fallback_queue: str = "triage"
     sla: tuple[Target, ...] = ()
+    notice_ms: int | None = None  # a customer who heard nothing for so much open time is written to; None: is not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
