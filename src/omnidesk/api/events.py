@@ -28,7 +28,8 @@ routes = router("events")
 HEARTBEAT_S = 15.0
 SCANNED = 5_000  # events looked at for one page; fewer visible ones come back then, and `has_more`
 SUBJECTS = {"message": "message", "note": "message", "delivery": "delivery", "promise": "promise", "agent": "agent"}
-SUBJECTS |= {"clock": "clock", "queue": "queue", "inbox": "inbox", "arrival": "arrival", "key": "key"}
+SUBJECTS |= {"queue": "queue", "inbox": "inbox", "arrival": "arrival", "key": "key"}
+SUBJECTS |= {"clock": "clock", "calendar": "calendar"}
 AGENT_SUBJECT = frozenset({"ticket.assigned", "ticket.unassigned", "ticket.offered", "ticket.offer_ended"})
 
 Types = Annotated[

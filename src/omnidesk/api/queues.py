@@ -32,7 +32,7 @@ from omnidesk.db import calendars
 from omnidesk.db import queues as rows
 from omnidesk.db.calendars import StoredCalendar
 from omnidesk.db.queues import Queue
-from omnidesk.desk import admin
+from omnidesk.desk import admin, configure
 from omnidesk.domain import business_time, ids
 from omnidesk.domain.errors import NotFound
 
@@ -205,3 +205,71 @@ async def read_calendar(
     if not found:
         raise NotFound("There is no such calendar.")
     return etags.answer(request, response, found[0].version) or _calendar(found[0])
+
+
+Dates = dict[str, str]
+
+
+class HoursIn(Body):
+    zone: Annotated[str, Field(max_length=100, examples=["Europe/Moscow"])]
+    week: Annotated[str, Field(max_length=2000, examples=["mon-fri 09:00-13:00 14:00-18:00"])]
+    holidays: Dates = Field(default_factory=dict, max_length=2000, description="Closed dates by name")
+    workdays: Dates = Field(default_factory=dict, max_length=2000, description="Dates that work like a weekday")
+    exceptions: Dates = Field(default_factory=dict, max_length=2000, description="Other hours on these dates")
+
+
+Country = Annotated[str, Field(pattern=r"^([A-Z]{2})?$", description="Whose holidays are filled in; empty: nobody's")]
+
+
+class CalendarIn(Body):
+    name: Name
+    country: Country = ""
+    hours: HoursIn
+
+
+class CalendarPatch(Body):
+    name: Name | None = None
+    country: Country | None = None
+    hours: Annotated[HoursIn | None, Field(description="As a whole")] = None
+
+
+@routes.post("/calendars", status_code=201, summary="Make a calendar", tags=["calendars"])
+async def create_calendar(
+    body: CalendarIn, response: Response, actor: WritesQueues, db: Db, request_id: RequestId, now: Now
+) -> CalendarOut:
+    """Holidays of the country are filled in for this year and the next two, and every day again."""
+    made = await configure.create_calendar(
+        db,
+        new_id(now),
+        actor,
+        name=body.name,
+        country=body.country,
+        hours=body.hours.model_dump(),
+        request_id=request_id,
+        now=now,
+    )
+    response.headers["Location"] = f"/v1/calendars/{ids.encode('calendar', made.id)}"
+    response.headers["ETag"] = etags.of(made.version)
+    return _calendar(made)
+
+
+@routes.patch("/calendars/{calendar_id}", summary="Change a calendar", tags=["calendars"])
+async def patch_calendar(
+    calendar_id: CalendarId,
+    body: CalendarPatch,
+    response: Response,
+    actor: WritesQueues,
+    db: Db,
+    version: IfMatch,
+    request_id: RequestId,
+    now: Now,
+) -> CalendarOut:
+    """Another version: dates that customers were told stay, the next ones are counted by it."""
+    changes = given(body)
+    if body.hours is not None:
+        changes["hours"] = body.hours.model_dump()
+    made = await configure.update_calendar(
+        db, calendar_id, actor, changes, version=version, request_id=request_id, now=now
+    )
+    response.headers["ETag"] = etags.of(made.version)
+    return _calendar(made)

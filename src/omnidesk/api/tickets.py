@@ -44,7 +44,7 @@ from omnidesk.db import handoffs
 from omnidesk.db import tickets as rows
 from omnidesk.db.session import Database
 from omnidesk.db.tickets import Decision, Filter, LastMessage, Promise, Requester, Row
-from omnidesk.desk import assign, clocks, escalate, pull, tickets
+from omnidesk.desk import assign, clocks, escalate, pull, tickets, why
 from omnidesk.desk import transfer as transfers
 from omnidesk.domain import ids, numbers
 from omnidesk.domain.errors import FieldError as Wrong
@@ -576,8 +576,14 @@ async def answer_offer(
 # --- why ------------------------------------------------------------------------------------------
 
 
+class Sentence(Shown):
+    ru: str
+    en: str
+
+
 class DecisionOut(Shown):
     id: DecisionId
+    summary: Sentence = Field(description="In one sentence")
     kind: str = Field(examples=["assigned"])
     reason: str = Field(examples=["best_fit"])
     agent_id: AgentId | None
@@ -613,11 +619,43 @@ async def list_decisions(
     after = pages.after(cursor)
     async with db.connection() as tx:
         found = await rows.decisions(tx, ticket_id, before=UUID(after[0]) if after else None, limit=limit + 1)
-    return pages.page(found, limit, _decision, lambda decision: [decision.id])
+        said = await why.sentences(tx, found)
+    pairs = list(zip(found, said, strict=True))
+    return pages.page(pairs, limit, lambda pair: _decision(*pair), lambda pair: [pair[0].id])
 
 
-def _decision(decision: Decision) -> DecisionOut:
-    return DecisionOut.model_validate(decision)
+def _decision(decision: Decision, summary: Mapping[str, str]) -> DecisionOut:
+    return DecisionOut.model_validate({**_fields(decision), "summary": summary})
+
+
+class ChangeOut(Shown):
+    kind: str = Field(description="status, channel, queue, skill, capacity, free, allow, outrank …")
+    agent_id: AgentId | None
+    ticket_id: TicketId | None
+    value: Any
+    text: Sentence
+
+
+class Changes(BaseModel):
+    data: list[ChangeOut]
+
+
+@routes.get("/tickets/{ticket_id}/decisions/{decision_id}/what-would", summary="What would have sent it to somebody")
+async def what_would(
+    ticket_id: TicketId,
+    decision_id: DecisionId,
+    agent: Annotated[AgentId, Query(description="To whom")],
+    actor: ReadsTickets,
+    db: Db,
+    now: Now,
+) -> Changes:
+    """On the desk as it is now: all of these changes are needed, and together they do it; none when it goes to him."""
+    await seen(db, ticket_id, actor)
+    async with db.connection() as tx:
+        if not await rows.has_decision(tx, ticket_id, decision_id):
+            raise NotFound("There is no such decision.")
+    changes = await why.would(db, ticket_id, agent, now=now)
+    return Changes(data=[ChangeOut.model_validate(_fields(change)) for change in changes])
 
 
 def promise(one: Promise) -> PromiseOut:

@@ -43,6 +43,26 @@ async def insert(tx: Tx, calendar_id: UUID, name: str, country: str, hours: busi
     )
 
 
+async def read(tx: Tx, calendar_id: UUID, *, lock: bool = False) -> StoredCalendar | None:
+    row = await tx.driver.fetchrow(
+        f"SELECT id, name, country, version, hours FROM calendars WHERE id = $1 {'FOR NO KEY UPDATE' if lock else ''}",  # noqa: S608 - our own words
+        calendar_id,
+    )
+    return _stored(row) if row else None
+
+
+async def name_taken(tx: Tx, name: str, except_id: UUID | None = None) -> bool:
+    found = await tx.driver.fetchval(
+        "SELECT true FROM calendars WHERE name = $1 AND id IS DISTINCT FROM $2::uuid", name, except_id
+    )
+    return bool(found)
+
+
+async def describe(tx: Tx, calendar_id: UUID, name: str, country: str) -> None:
+    """Another name, or other holidays; the caller sets the hours, and with them the next version."""
+    await tx.driver.execute("UPDATE calendars SET name = $2, country = $3 WHERE id = $1", calendar_id, name, country)
+
+
 async def set_hours(tx: Tx, calendar_id: UUID, hours: business_time.Calendar) -> None:
     """Other hours are another version: promises remember by which they were counted."""
     await tx.driver.execute(

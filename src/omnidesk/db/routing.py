@@ -1,6 +1,7 @@
 """What the planner reads, and how its decisions are written: one statement for each question."""
 
 import asyncio
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ WORKABLE = "('new', 'open')"
 CONCERNS_PLANNER = (
     *("ticket.created", "ticket.updated", "ticket.unassigned", "ticket.status_changed", "ticket.assigned"),
     *("ticket.offered", "ticket.offer_ended", "ticket.linked", "message.received", "queue.created", "queue.updated"),
+    *("policy.changed", "calendar.updated"),
     *("agent.created", "agent.updated", "agent.presence_changed"),
 )
 
@@ -130,6 +132,16 @@ async def waiting(tx: Tx, sticky: Sequence[UUID]) -> list[Waiting]:
     return await asyncio.to_thread(lambda: [Waiting(**row) for row in rows])  # a hundred thousand would block the loop
 
 
+async def one_ticket(tx: Tx, ticket_id: UUID) -> Waiting | None:
+    """A ticket that somebody should work on, whoever has it; None: nobody should."""
+    rows = await tx.driver.fetch(
+        f"{_TICKET} AND t.id = $2",
+        [row["id"] for row in await tx.driver.fetch("SELECT id FROM queues")],
+        ticket_id,
+    )
+    return Waiting(**rows[0]) if rows else None
+
+
 async def held_by_absent(tx: Tx, sticky: Sequence[UUID], left_before: datetime) -> list[Waiting]:
     """Tickets of agents who left before that moment; not what was given to them knowingly while they were away."""
     rows = await tx.driver.fetch(
@@ -212,6 +224,36 @@ async def policy(tx: Tx) -> tuple[int, dict[str, Any]] | None:
     """The newest version of the policy, as it was stored; None: nobody has stored any."""
     row = await tx.driver.fetchrow("SELECT version, policy FROM policies ORDER BY version DESC LIMIT 1")
     return (row["version"], row["policy"]) if row else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPolicy:
+    version: int
+    policy: dict[str, Any]
+    created_at: datetime
+
+
+async def policy_of(tx: Tx, version: int) -> StoredPolicy | None:
+    row = await tx.driver.fetchrow("SELECT version, policy, created_at FROM policies WHERE version = $1", version)
+    return StoredPolicy(**dict(row)) if row else None
+
+
+async def newest_policy(tx: Tx, *, lock: bool = False) -> StoredPolicy | None:
+    """`lock`: nobody writes another one until the commit."""
+    if lock:
+        await tx.driver.execute("LOCK TABLE policies IN SHARE ROW EXCLUSIVE MODE")
+    row = await tx.driver.fetchrow("SELECT version, policy, created_at FROM policies ORDER BY version DESC LIMIT 1")
+    return StoredPolicy(**dict(row)) if row else None
+
+
+async def add_policy(tx: Tx, plain: Mapping[str, Any], now: datetime) -> int:
+    """Write the next version."""
+    version: int = await tx.driver.fetchval(
+        "INSERT INTO policies (policy, created_at) VALUES ($1::jsonb, $2) RETURNING version",
+        json.dumps(plain, ensure_ascii=False),
+        now,
+    )
+    return version
 
 
 async def news_after(tx: Tx, seq: int) -> tuple[int, bool]:

@@ -299,6 +299,17 @@ async def decisions(tx: Tx, ticket_id: UUID, *, before: UUID | None, limit: int)
     return [Decision(**dict(row)) for row in rows]
 
 
+async def has_decision(tx: Tx, ticket_id: UUID, decision_id: UUID) -> bool:
+    return bool(
+        await tx.driver.fetchval("SELECT true FROM decisions WHERE id = $1 AND ticket_id = $2", decision_id, ticket_id)
+    )
+
+
+async def agent_names(tx: Tx, agent_ids: Sequence[UUID]) -> dict[UUID, str]:
+    rows = await tx.driver.fetch("SELECT id, name FROM agents WHERE id = ANY ($1)", list(agent_ids))
+    return {row["id"]: row["name"] for row in rows}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Locked:
     """A ticket's row, locked until the commit."""

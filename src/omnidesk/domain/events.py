@@ -34,6 +34,9 @@ class EventType(StrEnum):
     AGENT_CREATED = "agent.created"
     AGENT_UPDATED = "agent.updated"
     AGENT_PRESENCE = "agent.presence_changed"
+    POLICY_CHANGED = "policy.changed"  # data.version
+    CALENDAR_CREATED = "calendar.created"
+    CALENDAR_UPDATED = "calendar.updated"  # data.version: by which dates are counted from now on
     QUEUE_CREATED = "queue.created"
     QUEUE_UPDATED = "queue.updated"
     INBOX_CREATED = "inbox.created"

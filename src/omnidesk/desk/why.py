@@ -1,0 +1,155 @@
+"""Why a ticket is where it is: recorded decisions in words, made again from their records, and turned around."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from omnidesk import routing
+from omnidesk.db import routing as store
+from omnidesk.db import tickets
+from omnidesk.db.session import Database, Tx
+from omnidesk.db.tickets import Decision
+from omnidesk.desk import snapshot
+from omnidesk.desk.planner import current_policy
+from omnidesk.desk.snapshot import Rows
+from omnidesk.domain.errors import NotFound, Refused
+from omnidesk.routing import Policy
+from omnidesk.routing.decision import plain
+from omnidesk.routing.explain import explain
+from omnidesk.routing.paper import holding
+from omnidesk.routing.record import replay_inputs
+from omnidesk.routing.simulate import Change, what_would
+
+LANGUAGES = ("ru", "en")
+_WORDS: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "queued": "Put into the queue {queue}: {why}; urgency {urgency}.",
+        "explicit": "it was asked for",
+        "inbox": "its inbox belongs there",
+        "rule": "the rule {rule} fits",
+        "fallback": "no rule fits",
+        "other": "Decided: {kind}, {reason}.",
+        "status": "{agent} is online",
+        "channel": "{agent} takes the channel {value}",
+        "queue": "{agent} is a member of the ticket's queue",
+        "skill": "{agent} has the skill {value}",
+        "capacity": "{agent} takes {value} units at once",
+        "free": "{agent} holds fewer units: {value}",
+        "allow": "{agent} had not declined it",
+        "last_agent": "{agent} is the one who served this customer last",
+        "withdraw": "the offer that stands in the way is taken back",
+        "outrank": "the ticket is more urgent, or has waited longer",
+        "others": "those who come before {agent} do not take it",
+    },
+    "ru": {
+        "queued": "Очередь {queue}: {why}; срочность {urgency}.",
+        "explicit": "её указали",
+        "inbox": "к ней относится ящик",
+        "rule": "подошло правило {rule}",
+        "fallback": "ни одно правило не подошло",
+        "other": "Решено: {kind}, {reason}.",
+        "status": "{agent} на месте",
+        "channel": "{agent} принимает канал {value}",
+        "queue": "{agent} состоит в очереди обращения",
+        "skill": "{agent} владеет навыком {value}",
+        "capacity": "{agent} берёт одновременно единиц: {value}",
+        "free": "у {agent} меньше работы, на единиц: {value}",
+        "allow": "{agent} не отказывался(ась) от обращения",
+        "last_agent": "{agent} вёл(а) прошлое обращение этого клиента",
+        "withdraw": "предложение, которое мешает, отозвано",
+        "outrank": "обращение срочнее или ждёт дольше",
+        "others": "те, кто раньше {agent}, его не берут",
+    },
+}
+
+
+async def sentences(tx: Tx, decisions: Sequence[Decision]) -> list[dict[str, str]]:
+    """Each decision in one sentence, in every language."""
+    made = [_remade(one) for one in decisions]
+    people = {agent for one in made if one for agent in (one.agent_id, one.loser_id) if agent}
+    names = await tickets.agent_names(tx, sorted(people))
+    return [
+        {language: explain(again, language, names) if again else _plainly(one, language) for language in LANGUAGES}
+        for one, again in zip(decisions, made, strict=True)
+    ]
+
+
+def _remade(one: Decision) -> routing.Decision | None:
+    """The decision made again from its record; None when it is another kind of record, or damaged."""
+    inputs = one.detail.get("inputs") if isinstance(one.detail, Mapping) else None
+    if not isinstance(inputs, Mapping) or "now_ms" not in inputs:
+        return None
+    try:
+        return replay_inputs(one.kind, inputs)
+    except ValueError:
+        return None
+
+
+def _plainly(one: Decision, language: str) -> str:
+    words, detail = _WORDS[language], one.detail if isinstance(one.detail, Mapping) else {}
+    if one.kind != "queued" or one.reason not in words:
+        return words["other"].format(kind=one.kind, reason=one.reason)
+    why = words[one.reason].format(rule=detail.get("rule", ""))
+    urgency = detail.get("urgency") or {}
+    return words["queued"].format(queue=detail.get("queue", ""), why=why, urgency=urgency.get("level", ""))
+
+
+# --- what would have sent it to somebody ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One thing that would have to be otherwise; ids as text."""
+
+    kind: str
+    agent_id: UUID | None
+    ticket_id: UUID | None
+    value: Any
+    text: Mapping[str, str]
+
+
+async def would(db: Database, ticket_id: UUID, agent_id: UUID, *, now: datetime) -> list[Told]:
+    """What would send the ticket to this agent if it were given away now; [] when it goes to him as things are.
+
+    All of it is needed, and together it does. Raises NotFound, Refused (`nobodys_work`: the ticket is not
+    one to be worked on now).
+    """
+    policy = await current_policy(db)
+    rows = await snapshot.read(db, policy, now=now)
+    async with db.connection() as tx:
+        ticket = await store.one_ticket(tx, ticket_id)
+        names = await tickets.agent_names(tx, [agent_id])
+    if ticket is None:
+        raise Refused("Nobody is to work on this ticket now.", code="nobodys_work")
+    if agent_id not in names:
+        raise NotFound("There is no such agent.")
+    try:
+        changes = await asyncio.to_thread(_changes, rows, policy, ticket, agent_id)
+    except LookupError as error:
+        raise Refused("This agent takes no tickets any more.", code="agent_disabled") from error
+    return [_told(change, names[agent_id]) for change in changes]
+
+
+def _changes(rows: Rows, policy: Policy, ticket: store.Waiting, agent_id: UUID) -> list[Change]:
+    """Of the desk as it stands, with the ticket back in its queue."""
+    others = [row for row in rows.waiting if row.id != ticket.id]
+    held = [row for row in rows.held if row.id != ticket.id]
+    desk = snapshot.build(replace(rows, waiting=[*others, ticket], held=held), policy)
+    if ticket.held_by:
+        back = next(one for one in desk.tickets if one.id == ticket.id)
+        freed = (holding(a, back, policy, -1) if a.id == ticket.held_by else a for a in desk.agents)
+        desk = replace(desk, agents=tuple(freed))
+    return what_would(desk, policy, ticket.id, agent_id)
+
+
+def _told(change: Change, name: str) -> Told:
+    value = plain(change.value)
+    if change.kind == "skill":
+        shown = f"{value[0]}>={value[1]}" if value[1] > 1 else str(value[0])
+    else:
+        shown = str(sum(value)) if change.kind == "free" else str(value)
+    text = {language: _WORDS[language][change.kind].format(agent=name, value=shown) for language in LANGUAGES}
+    return Told(kind=change.kind, agent_id=change.agent_id, ticket_id=change.ticket_id, value=value, text=text)
