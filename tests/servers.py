@@ -377,6 +377,48 @@ class Dovecot:
     lmtp_port: int
     folder: Path
 
+    def start(self) -> None:
+        _run("dovecot", "-c", str(self.folder / "dovecot.conf"), log=self.folder / "log")
+        _wait_for_port(self.port, self.folder / "dovecot.log")
+
+    def kill(self) -> None:
+        """It dies at once with all its processes, telling nobody."""
+        self._signal(signal.SIGKILL)
+        _wait_for_end(_pid(self.folder / "run/master.pid", self.folder / "log"))
+        (self.folder / "run/master.pid").unlink()
+
+    def freeze(self) -> None:
+        """It holds its connections and says nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, which: signal.Signals) -> None:
+        """To the master and all below it."""
+        master = _pid(self.folder / "run/master.pid", self.folder / "log")
+        for pid in (master, *_children(master)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, which)
+
+    def renumber(self, user: str) -> None:
+        """The folders get a new UIDVALIDITY, as after a restored backup; only while it is stopped."""
+        for pattern in ("dovecot-uid*", "dovecot.index*"):
+            for file in (self.folder / "mail" / user).rglob(pattern):
+                file.unlink()
+
+
+def _children(pid: int) -> list[int]:
+    """Every process below this one."""
+    found: list[int] = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            words = stat.read_text().rpartition(")")[2].split()
+            if int(words[1]) == pid:
+                below = int(stat.parent.name)
+                found += [below, *_children(below)]
+    return found
+
 
 @contextmanager
 def dovecot() -> Iterator[Dovecot]:
@@ -387,12 +429,12 @@ def dovecot() -> Iterator[Dovecot]:
         (folder / "mail").mkdir()
         os.chown(folder / "mail", NOBODY, NOBODY)
         (folder / "dovecot.conf").write_text(_dovecot_conf(folder, port, lmtp_port))
-        _run("dovecot", "-c", str(folder / "dovecot.conf"), log=folder / "log")
-        pid = _pid(folder / "run/master.pid", folder / "dovecot.log")
+        running = Dovecot(port=port, lmtp_port=lmtp_port, folder=folder)
+        running.start()
         try:
-            _wait_for_port(port, folder / "dovecot.log")
-            yield Dovecot(port=port, lmtp_port=lmtp_port, folder=folder)
+            yield running
         finally:
+            pid = _pid(folder / "run/master.pid", folder / "dovecot.log")
             os.kill(pid, signal.SIGTERM)
             _wait_for_end(pid)
 

@@ -128,7 +128,7 @@ async def test_one_letter_to_two_inboxes_is_one_message_and_another_under_its_id
 
     await desk.writes(IVAN, "Something else", subject="Both", message_id=str(mail["Message-ID"]))
     await desk.arrivals_done(3)
-    found = {}
+    found: dict[str, set[str]] = {}
     for each in await desk.get("/v1/tickets"):
         found |= await hints(desk, each["id"])
     assert "same_id_other_body" in found["Something else"]

@@ -1,10 +1,14 @@
 """Fetching: every mail once, whoever reads along, whatever breaks."""
 
 import asyncio
+import os
 import re
 import smtplib
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -12,11 +16,12 @@ import aioimaplib
 import pytest
 
 from omnidesk.channels import base, outgoing
+from omnidesk.channels.email import Config, EmailChannel
 from omnidesk.channels.email.imap import Account, Watch
 from omnidesk.channels.email.oauth import Grant, Tokens
 from omnidesk.domain.messages import Arrival
 from tests.channels.test_outgoing import hook
-from tests.servers import Dovecot, dovecot, free_port, until
+from tests.servers import Dovecot, _wait_for_port, dovecot, free_port, until
 
 
 @pytest.fixture(scope="module")
@@ -355,3 +360,103 @@ async def test_only_a_refused_grant_stops_the_inbox(answer: bytes, error: type[b
         with pytest.raises(error) as caught:
             await Tokens(grant(tokens.url), http)()
     assert "s3cret" not in repr(caught.value)
+
+
+@asynccontextmanager
+async def cutting(port: int, after: list[int]) -> AsyncIterator[int]:
+    """A way to the server on which connections are cut after so many bytes of answers; later ones are not."""
+    wires: list[asyncio.StreamWriter] = []
+
+    async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter, room: int | None) -> None:
+        while data := await source.read(1024):
+            if room is not None:
+                data, room = data[:room], room - len(data)
+            target.write(data)
+            await target.drain()
+            if room is not None and room <= 0:
+                break
+        for wire in wires[-2:] if room is not None else (target,):
+            wire.close()
+
+    async def meet(incoming: asyncio.StreamReader, out: asyncio.StreamWriter) -> None:
+        upstream, there = await asyncio.open_connection("127.0.0.1", port)
+        wires.extend((out, there))
+        room = after.pop(0) if after else None
+        await asyncio.gather(pump(incoming, there, None), pump(upstream, out, room), return_exceptions=True)
+
+    proxy = await asyncio.start_server(meet, "127.0.0.1", 0)
+    yield int(proxy.sockets[0].getsockname()[1])
+    proxy.close()
+    for wire in wires:
+        wire.close()
+
+
+async def test_connections_cut_in_mid_mail_cost_nothing(server: Dovecot, user: str) -> None:
+    journal = Journal()
+    async with watching(journal, server, user):
+        await until(lambda: journal.begun)
+    for number in range(12):
+        await mail(server, user, f"m{number}", "0123456789" * 700)
+
+    cuts = [3_000, 5_500, 9_000, 14_000, 30_000, 2_200]
+    async with cutting(server.port, cuts) as port, watching(journal, port, user, call_s=5):
+        await until(lambda: len(journal.subjects()) == 12)
+
+    assert not cuts, "each of them was cut"
+    assert sorted(journal.subjects()) == sorted(f"m{number}" for number in range(12))
+    whole = [arrival for arrival in journal.kept.values() if "gap" not in arrival.meta]
+    assert [arrival.body.count(b"0123456789") for arrival in whole] == [700] * 12
+
+
+async def test_a_mail_that_the_server_does_not_give_is_named_in_the_journal() -> None:
+    journal = Journal()
+    mark = {"validity": 1, "uid": 4, "first": 5, "since": "2026-11-22", "renumbered": False, "taken": 0, "skipped": []}
+    journal.cursor = {"folders": {"INBOX": mark}}
+    async with Script(fetch_5="TAG NO [SERVERBUG] cannot").running() as port, watching(journal, port, "u", call_s=5):
+        await until(lambda: journal.subjects() == ["good"])
+
+    gap = journal.kept["gap:INBOX:1:5"]
+    channel = EmailChannel(
+        Config.model_validate({"address": "a@b.example"}),
+        base.Tools(http=outgoing.client(), inbox_id="inb_1"),
+    )
+    with pytest.raises(base.Unreadable, match="mail 5 of the folder INBOX"):
+        channel.read(gap)
+
+
+async def test_a_watch_that_finds_nothing_says_that_it_looked(server: Dovecot, user: str) -> None:
+    journal = Journal()
+    async with watching(journal, server, user, idle_s=0.1):
+        await until(lambda: journal.commits > 4)
+    assert journal.kept == {}
+
+
+@pytest.fixture
+def in_memory() -> Iterator[int]:
+    """pymap, a server written from the same standards by other people."""
+    port = free_port()
+    program = Path(sys.executable).parent / "pymap"
+    command = [str(program), "--host", "127.0.0.1", "--port", str(port), "--no-tls", "dict", "--demo-data"]
+    running = subprocess.Popen(
+        [*command, "--demo-user", "u", "--demo-password", "p"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        _wait_for_port(port, Path(os.devnull))
+        yield port
+    finally:
+        running.terminate()
+        running.wait(10)
+
+
+async def test_another_server_gives_the_same(in_memory: int) -> None:
+    journal = Journal()
+    async with watching(journal, in_memory, "u", password="p"):
+        await until(lambda: journal.begun)
+        client = aioimaplib.IMAP4("127.0.0.1", in_memory)
+        await client.wait_hello_from_server()
+        await client.login("u", "p")
+        for number in range(3):
+            await client.append(f"Subject: m{number}\r\n\r\nx\r\n".encode(), "INBOX")
+        await until(lambda: journal.subjects() == ["m0", "m1", "m2"])
+        await client.logout()
+    assert len(journal.kept) == 3, "the demo's own mail was there before"

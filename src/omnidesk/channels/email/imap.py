@@ -36,6 +36,7 @@ _NUMBERS = re.compile(rb"[\d ]*")
 _SIZE = re.compile(rb"UID (\d+)")
 _RFC822_SIZE = re.compile(rb"RFC822\.SIZE (\d+)")
 _PASSING = re.compile(rb"\[(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG|CONTACTADMIN)\b", re.IGNORECASE)
+_LOST = (ConnectionError, TimeoutError, aioimaplib.AioImapException)
 _BATCH = 50  # mails; and bytes of them:
 _BATCH_BYTES = 8 * 1024 * 1024
 _TRIES = 3  # connections that one mail may break
@@ -177,22 +178,29 @@ class Watch:
             sizes = await session.sizes(chunk)
             while chunk:
                 batch, chunk = batch_of(chunk, sizes)
-                fetched = {uid: await self._fetched(session, folder, uid, sizes) for uid in batch}
-                arrivals = [arrival for arrival in fetched.values() if arrival]
-                mark = self._marks[folder]
-                skipped = [uid for uid in batch if fetched[uid] is None and uid in sizes]
-                gaps = [_gap(self._account, folder, mark.validity, uid) for uid in skipped]
-                await self._commit(
-                    folder,
-                    [*arrivals, *gaps],
-                    replace(
-                        mark,
-                        uid=max(mark.uid, *batch),
-                        taken=mark.taken + len(arrivals),
-                        skipped=tuple(dict.fromkeys((*mark.skipped, *skipped)))[-100:],
-                    ),
-                )
+                fetched: dict[int, Arrival | None] = {}
+                try:
+                    for uid in batch:
+                        fetched[uid] = await self._fetched(session, folder, uid, sizes)
+                except _LOST:
+                    if fetched:  # what came before is kept: over a bad line it goes on, too
+                        await self._keep(folder, fetched, sizes)
+                    raise
+                await self._keep(folder, fetched, sizes)
                 await session.settle([uid for uid in batch if fetched[uid]])
+
+    async def _keep(self, folder: str, fetched: Mapping[int, Arrival | None], sizes: Mapping[int, int]) -> None:
+        mark = self._marks[folder]
+        came = [arrival for arrival in fetched.values() if arrival]
+        skipped = [uid for uid, arrival in fetched.items() if arrival is None and uid in sizes]
+        gaps = [_gap(self._account, folder, mark.validity, uid) for uid in skipped]
+        after = replace(
+            mark,
+            uid=max(mark.uid, *fetched),
+            taken=mark.taken + len(came),
+            skipped=tuple(dict.fromkeys((*mark.skipped, *skipped)))[-100:],
+        )
+        await self._commit(folder, [*came, *gaps], after)
 
     async def _fetched(self, session: "Session", folder: str, uid: int, sizes: Mapping[int, int]) -> Arrival | None:
         """One mail; None when it is gone, or when the server cannot give it."""
@@ -200,7 +208,7 @@ class Watch:
             return None
         try:
             raw = await session.fetch(uid)
-        except (ConnectionError, TimeoutError, aioimaplib.AioImapException):
+        except _LOST:
             self._broken[folder, uid] = self._broken.get((folder, uid), 0) + 1
             raise
         if raw is None:
