@@ -12,8 +12,11 @@ from typing import Any
 
 import httpx
 import pytest
+import typer
 
+from omnidesk import __main__
 from omnidesk.channels import base
+from omnidesk.config import Settings
 from tests import story
 from tests.servers import free_port
 
@@ -57,6 +60,45 @@ async def test_each_command_of_the_api_guide_works(desk: story.Desk) -> None:
         "Tracking",
     ], "with the same Idempotency-Key there is one note"
     assert [file["name"] for entry in said_there for file in entry["files"]] == ["tracking.txt"]
+
+
+@pytest.mark.skipif(not (shutil.which("curl") and shutil.which("openssl")), reason="curl or openssl is not installed")
+async def test_a_message_signed_as_the_guide_says_comes_in(desk: story.Desk) -> None:
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    inbox = await desk.post("/v1/inboxes", {"channel": "api", "name": "Shop", "config": {"signing_secret": secret}})
+    known = {"DESK": f"http://127.0.0.1:{desk.settings.port}", "INBOX": inbox["id"], "SECRET": secret}
+    script = "set -euo pipefail\n" + "\n".join(blocks("channels/api.md", "sh run"))
+    shell = await asyncio.create_subprocess_exec(
+        "bash", "-c", script, env=known | {"PATH": os.environ["PATH"]}, stdout=asyncio.subprocess.PIPE
+    )
+    said = (await shell.communicate())[0].decode()
+    assert (shell.returncode, said) == (0, '{"status":"accepted"}')
+    [ticket] = await desk.tickets(1)
+    assert (ticket["channel"], (await desk.said(ticket["id"]))[0]["text"]) == ("api", "Where is it?")
+
+
+PAGES = [DOCS.parent / "README.md", DOCS.parent / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+
+
+def commands_of(command: Any) -> dict[str, Any]:
+    """The commands of a group, by name; none of a plain command."""
+    found: dict[str, Any] = getattr(command, "commands", {})
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS.parent)))
+def test_links_lead_somewhere_and_commands_exist(page: Path) -> None:
+    text = page.read_text()
+    for link in re.findall(r"\]\(([^)#]+)", text):
+        assert link.startswith("https://") or (page.parent / link).exists(), link
+    commands = commands_of(typer.main.get_command(__main__.cli))
+    assert commands
+    for command, sub in re.findall(r"(?:`|^|bin/)omnidesk (?!-)([a-z]+)(?: ([a-z-]+))?", text, re.MULTILINE):
+        assert command in commands, command
+        below = commands_of(commands[command])
+        assert not below or sub in below, f"{command} {sub}"
+    settings = {f"OMNIDESK_{name.upper()}" for name in Settings.model_fields} | {"OMNIDESK_KEY"}
+    assert set(re.findall(r"OMNIDESK_[A-Z_]*[A-Z]", text)) <= settings
 
 
 class Pigeon:

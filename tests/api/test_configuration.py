@@ -58,3 +58,14 @@ async def test_calendars_are_made_and_changed_by_versions(desk: Desk) -> None:
     for wrong in ({"zone": "Mars/Base", "week": "24/7"}, {"zone": "UTC", "week": "mon-fri 18:00-09:00"}):
         refused = await boss.patch(url, json={"hours": wrong}, headers=ANY)
         assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/hours")
+
+
+async def test_a_person_gets_a_tier_of_service_and_loses_it(desk: Desk) -> None:
+    boss, ticket = await desk.key(), await desk.ticket()
+    read = await boss.get(f"/v1/tickets/{ticket}", params={"include": "contact"})
+    url = f"/v1/contacts/{read.json()['contact']['id']}/tier"
+    for tier, version in (("vip", 2), ("vip", 2), (None, 3)):
+        answer = await boss.put(url, json={"tier": tier})
+        assert (answer.status_code, answer.json()["tier"], answer.json()["version"]) == (200, tier, version)
+    nobody = await boss.put("/v1/contacts/cnt_01h455vb4pex5vsknk084sn02q/tier", json={"tier": "vip"})
+    assert nobody.status_code == 404

@@ -72,7 +72,7 @@ async def served(desk: Desk) -> AsyncIterator[str]:
     server = uvicorn.Server(uvicorn.Config(desk.app, port=0, log_config=None, lifespan="off"))
     serving = asyncio.create_task(server.serve())
     async with asyncio.timeout(10):
-        while not server.started:  # noqa: ASYNC110 - uvicorn tells it in no other way
+        while not server.started:
             await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:

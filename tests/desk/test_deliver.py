@@ -42,7 +42,7 @@ async def answers(desk: Outgoing, ticket: Any, text: str) -> None:
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110 - what is awaited lies in the database
+        while not await condition():
             await asyncio.sleep(0.02)
 
 

@@ -20,7 +20,7 @@ async def write(db: Database, *ns: int, what: EventType = EventType.TICKET_UPDAT
 
 async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - a condition of any kind
+        while not condition():
             await asyncio.sleep(0.005)
 
 

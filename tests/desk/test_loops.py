@@ -64,7 +64,7 @@ async def test_all_loops_go_on_alone_after_the_database_was_away(db_url: str) ->
                         break
                     except Exception:
                         await asyncio.sleep(0.02)  # this connection was cut, too
-                while seen.count("ticket.assigned") < n or seen.count("promise.broken") < n:  # noqa: ASYNC110
+                while seen.count("ticket.assigned") < n or seen.count("promise.broken") < n:
                     await asyncio.sleep(0.01)
             assert (await floor.row("promises", promise))["state"] == "broken"
     await asyncio.wait_for(following, 5)

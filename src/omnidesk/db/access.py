@@ -138,7 +138,9 @@ async def use_link(tx: Tx, token_hash: bytes, now: datetime) -> Link | None:
 async def link(tx: Tx, token_hash: bytes, now: datetime) -> Link | None:
     """A link that may still be used; looking at it does not use it up."""
     row = await tx.driver.fetchrow(
-        "SELECT agent_id FROM login_links WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2", token_hash, now
+        "SELECT agent_id FROM login_links WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2",
+        token_hash,
+        now,
     )
     return Link(row["agent_id"]) if row else None
 
