@@ -5,6 +5,7 @@ does it, and the sender hears what the door said; everything else lands in a mai
 """
 
 import asyncio
+import re
 import smtplib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -118,8 +119,16 @@ def reply(name: str, address: str, answered: EmailMessage, text: str) -> EmailMe
     mail["References"] = f"{answered.get('References', '')} {answered['Message-ID']}".strip()
     body = answered.get_body(("plain",))
     quoted = "\n".join(f"> {line}" for line in (body.get_content() if body else "").splitlines())
-    mail.set_content(f"{text}\n\n{answered['From']}:\n{quoted}\n")
+    mail.set_content(f"{text}\n\n{_attribution(answered, text)}\n{quoted}\n")
     return mail
+
+
+def _attribution(answered: EmailMessage, text: str) -> str:
+    """The line above the quote, as mail programs write it in the language of the text."""
+    at = datetime.now(UTC)
+    if re.search("[а-я]", text):
+        return f"{at:%d.%m.%Y, %H:%M}, {answered['From']} пишет:"
+    return f"On {at:%d/%m/%Y} at {at:%H:%M}, {answered['From']} wrote:"
 
 
 def automatic(name: str, address: str, answered: EmailMessage, subject: str, text: str) -> EmailMessage:
