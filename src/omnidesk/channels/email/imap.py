@@ -149,6 +149,8 @@ class Watch:
         """Does the server have more in our range than we took? Then take the range again: doubles fall away."""
         if mark.skipped:
             await self._commit(folder, [], replace(mark, skipped=()))
+            for uid in mark.skipped:  # perhaps it was the line, not the mail
+                self._broken.pop((folder, uid), None)
             await self._take(session, folder, mark.skipped)
         if mark.uid < mark.first or mark.renumbered:
             return
