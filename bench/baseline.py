@@ -30,7 +30,9 @@ TABLES = {  # each with its way to the ticket, by which rows are put into batche
         "outbox x JOIN deliveries d ON d.id = x.subject_id JOIN messages m ON m.id = d.message_id"
     ),
     "promises": "promises x JOIN tickets t ON t.id = x.ticket_id",
-    "timers": "timers x JOIN promises p ON p.id = x.subject_id JOIN tickets t ON t.id = p.ticket_id",
+    "clocks": "clocks x JOIN tickets t ON t.id = x.ticket_id",
+    "timers": "timers x JOIN (SELECT id, ticket_id FROM promises UNION ALL SELECT id, ticket_id FROM clocks"
+    " UNION ALL SELECT id, id FROM tickets) p ON p.id = x.subject_id JOIN tickets t ON t.id = p.ticket_id",
     "events": "events x JOIN tickets t ON t.id = x.ticket_id",
 }
 

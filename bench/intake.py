@@ -31,7 +31,7 @@ async def _measure(running: EmbeddedPostgres, files: Path) -> Figures:
         async with desk(await new_database(running), files) as one:
             await fill(one, [LETTERS[n % len(LETTERS)] for n in range(ARRIVALS)])
             started = time.perf_counter()
-            await drain(one.intake)
+            await drain(one)
             ours.append(ARRIVALS / (time.perf_counter() - started))
             bare.append(await baseline.rate(one.url, ARRIVALS))
     ratios = [one / other for one, other in zip(ours, bare, strict=True)]

@@ -97,17 +97,22 @@ async def desk(url: str, files: Path) -> AsyncIterator[Desk]:
     await db.close()
 
 
-async def drain(intake: Intake, *, flights: int = 2) -> None:
+async def drain(one: Desk, *, flights: int = 2) -> None:
     """One worker process takes in everything that waits, with its batches in flight."""
 
     async def fly() -> None:
-        idle = 0
-        while idle < 3:
-            idle = 0 if await intake.once() else idle + 1
-            if idle:
-                await asyncio.sleep(0.002)
+        while True:
+            if not await one.intake.once():
+                if not await _waiting(one):
+                    return
+                await asyncio.sleep(0.002)  # the other flight has the lanes
 
-    await asyncio.gather(*(fly() for _ in range(flights)))
+    await asyncio.wait_for(asyncio.gather(*(fly() for _ in range(flights))), 120)
+
+
+async def _waiting(one: Desk) -> bool:
+    async with one.db.connection() as tx:
+        return bool(await tx.driver.fetchval("SELECT EXISTS (SELECT FROM arrivals WHERE state = 'new')"))
 
 
 async def fill(
