@@ -26,9 +26,8 @@ async def test_a_message_that_kills_its_reader_is_parked_and_all_others_are_read
         deaths = await _start_again_until_all_is_read(desk)
 
         parked = await desk.rows("SELECT state, attempts, error FROM arrivals WHERE state <> 'done'")
-        assert [(row["state"], row["error"]) for row in parked] == [
-            ("failed", "no verdict after several attempts: its reader died each time")
-        ]
+        assert [row["state"] for row in parked] == ["failed"]
+        assert parked[0]["error"].startswith("no verdict")
         assert 3 <= deaths <= 6
         print(f"{deaths} workers died of it")
         for person in people:
