@@ -41,7 +41,8 @@ def server() -> Iterator[EmbeddedPostgres]:
     folder = Path(tempfile.mkdtemp(prefix="omnidesk-secrets-", dir="/var/tmp"))
     folder.chmod(0o711)
     try:
-        with EmbeddedPostgres(folder / "data") as running:
+        told = {"log_min_messages": "error"}  # more than a desk lets its server say: that inserts fail
+        with EmbeddedPostgres(folder / "data", options=told) as running:
             yield running
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -136,7 +137,7 @@ async def test_of_a_thousand_secrets_in_mail_none_is_kept_said_logged_or_told(
         changed = [n for n in range(COUNT) if any(h.startswith("masked:") for h in by_id[f"fine-{n}"]["hints"])]
         assert len(changed) < COUNT / 100, changed
 
-        folders = {"files": tmp_path / "files", "server's log": server.folder / "log"}
+        folders = {"files": tmp_path / "files", "server's log": server.folder / "database/log"}
         acks = "\n".join(said(content) for _, _, content in desk.mailbox.mails)
         places: dict[str, str] = {
             "feed": await stream(desk),

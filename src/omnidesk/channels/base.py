@@ -120,6 +120,18 @@ class InboxConfig(BaseModel):
         return ()
 
 
+class Memory(Protocol):
+    """What a channel must know in its next process, too: a few texts of one inbox, sealed at rest."""
+
+    async def read(self) -> dict[str, str]:
+        """What was kept last, by whichever process; empty when nothing was."""
+        ...
+
+    async def write(self, values: Mapping[str, str]) -> None:
+        """Keep these instead."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """What the desk lends to a channel."""
@@ -128,6 +140,7 @@ class Tools:
     inbox_id: str  # TypeID, for log lines and message ids
     addresses: tuple[str, ...] = ()  # own addresses of all inboxes: never a participant
     domain: str = ""  # of our Message-IDs
+    memory: Memory | None = None  # None where a channel only reads
     keys: tuple[bytes, ...] = field(default=(), repr=False)  # to sign with (the first) and to verify: return paths
 
 

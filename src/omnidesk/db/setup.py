@@ -35,6 +35,17 @@ async def setting(tx: Tx, name: str) -> Any:
     return await tx.driver.fetchval("SELECT value FROM settings WHERE name = $1", name)
 
 
+async def put_setting(tx: Tx, name: str, value: Any) -> None:
+    """Write a setting, whatever stood there."""
+    await tx.driver.execute(
+        """
+        INSERT INTO settings (name, value) VALUES ($1, $2::jsonb) ON CONFLICT (name) DO UPDATE SET value = excluded.value
+        """,
+        name,
+        json.dumps(value),
+    )
+
+
 async def make_setting(tx: Tx, name: str, value: Any) -> Any:
     """Write a setting unless it is there; returns what stands there now."""
     await tx.driver.execute(

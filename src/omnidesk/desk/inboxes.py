@@ -16,6 +16,7 @@ from omnidesk.channels import base
 from omnidesk.db import events, inboxes
 from omnidesk.db.inboxes import Inbox
 from omnidesk.db.session import Database, Tx
+from omnidesk.desk.memory import InboxMemory
 from omnidesk.desk.vault import Vault
 from omnidesk.domain import ids
 from omnidesk.domain.errors import Conflict, FieldError, Invalid, NotFound, Stale
@@ -132,6 +133,7 @@ class Channels:
             addresses=tuple(sorted(self._addresses)),
             domain=self.domain,
             keys=self.keys,
+            memory=InboxMemory(self._db, self._vault, inbox.id),
         )
         channel = manifest.build(config, tools)
         return Opened(inbox, manifest, config, channel, base.can_answer(channel))

@@ -148,7 +148,7 @@ class EmailChannel:
             domain=self._domain,
             loop_mark=self._loop_marks[0],
         )
-        self._tokens = Tokens(_grant(config), tools.http) if config.oauth_token_url else None
+        self._tokens = Tokens(_grant(config), tools.http, tools.memory) if config.oauth_token_url else None
         if config.imap_host:  # without it, nothing is watched: an MTA delivers
             self.watch, self.backfill = self._fetch, self._fetch_older
             self.alarm_after_s = config.imap_alarm_minutes * 60.0

@@ -1,6 +1,11 @@
-"""Access tokens for mail servers that take no passwords (RFC 6749, section 6; XOAUTH2)."""
+"""Access tokens for mail servers that take no passwords (RFC 6749, section 6; XOAUTH2).
+
+Some providers give a new refresh token with each answer, and some of them refuse the old one from then on.
+The newest is remembered for all processes, under the grant that it came from: a new grant starts anew.
+"""
 
 import asyncio
+import hashlib
 import json
 import time
 from dataclasses import dataclass, field
@@ -27,9 +32,10 @@ class Grant:
 class Tokens:
     """Gives a token that is still good, asking for a new one when it must; shared by SMTP and IMAP."""
 
-    def __init__(self, grant: Grant, http: httpx.AsyncClient) -> None:
-        self._grant, self._http = grant, http
+    def __init__(self, grant: Grant, http: httpx.AsyncClient, memory: base.Memory | None = None) -> None:
+        self._grant, self._http, self._memory = grant, http, memory
         self._refresh_token = grant.refresh_token
+        self._origin = hashlib.sha256(grant.refresh_token.encode()).hexdigest()
         self._token, self._until = "", 0.0
         self._lock = asyncio.Lock()
 
@@ -37,8 +43,25 @@ class Tokens:
         """Raises NeedsReauth when the grant is refused, SendDeferred when the server is away."""
         async with self._lock:
             if time.monotonic() >= self._until:
-                await self._refresh()
+                await self._renew()
             return self._token
+
+    async def _renew(self) -> None:
+        """Ask with the newest refresh token; again when another process was a moment faster and got a newer one."""
+        self._refresh_token = asked = await self._newest()
+        try:
+            await self._refresh()
+        except base.NeedsReauth:
+            self._refresh_token = await self._newest()
+            if self._refresh_token == asked:
+                raise
+            await self._refresh()
+        if self._memory and self._refresh_token != asked:
+            await self._memory.write({"origin": self._origin, "refresh_token": self._refresh_token})
+
+    async def _newest(self) -> str:
+        kept = await self._memory.read() if self._memory else {}
+        return kept["refresh_token"] if kept.get("origin") == self._origin else self._refresh_token
 
     async def _refresh(self) -> None:
         given = {
