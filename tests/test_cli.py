@@ -264,3 +264,23 @@ def test_a_port_of_zero_switches_a_door_off(operator: Operator, monkeypatch: pyt
     monkeypatch.setenv("OMNIDESK_LMTP_PORT", "0")
     monkeypatch.setenv("OMNIDESK_SMTP_PORT", "2525")
     assert mail_ports(load_settings(None)) == {"smtp": 2525}
+
+
+def test_the_configuration_is_written_planned_and_put_in_force(operator: Operator, tmp_path: Path) -> None:
+    operator.types("migrate")
+    code, written, _ = operator.types("config", "export")
+    file = tmp_path / "desk.toml"
+    file.write_text(written, encoding="utf-8")
+    assert (code, operator.types("config", "plan", str(file))[:2]) == (0, (0, "Nothing would change.\n"))
+    file.write_text(written.replace('order = "cost"', 'order = "edd"'), encoding="utf-8")
+    change = '~ policy: order "cost" -> "edd"\n'
+    assert operator.types("config", "plan", str(file))[:2] == (0, change)
+    assert operator.types("config", "apply", str(file))[:2] == (0, change)
+    assert operator.types("config", "apply", str(file))[:2] == (0, "Nothing changed.\n")
+    wrong = written.replace('order = "cost"', 'order = "luck"')
+    line = 1 + wrong[: wrong.index('order = "luck"')].count("\n")
+    file.write_text(wrong, encoding="utf-8")
+    code, said, trouble = operator.types("config", "apply", str(file))
+    assert (code, said) == (1, "")
+    assert f"line {line}: policy/order: must be one of" in trouble
+    assert 'order = "edd"' in operator.types("config", "export")[1]

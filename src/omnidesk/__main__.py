@@ -35,9 +35,11 @@ cli = typer.Typer(
 admin = typer.Typer(help="Agents, and links that sign them in.", no_args_is_help=True)
 parked = typer.Typer(help="The journal of what came in, and what is parked.", no_args_is_help=True)
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
+config = typer.Typer(help="The desk's configuration as a TOML file.", no_args_is_help=True)
 cli.add_typer(admin, name="admin")
 cli.add_typer(parked, name="arrivals")
 cli.add_typer(keys, name="keys")
+cli.add_typer(config, name="config")
 
 
 def main() -> None:
@@ -430,9 +432,7 @@ def backfill(
 
     async def older(desk: "Desk") -> int:
         try:
-            return await arrivals.backfill(
-                desk.db, desk.channels, desk.vault, inbox_id, since.date(), SYSTEM, now=now
-            )
+            return await arrivals.backfill(desk.db, desk.channels, desk.vault, inbox_id, since.date(), SYSTEM, now=now)
         except ChannelError as error:
             raise Unavailable(str(error)) from None
 
@@ -487,6 +487,43 @@ def revoke_key(key: Annotated[str, typer.Argument(help="Its id, key_…")]) -> N
     key_id = _id("key", key)
     _do(lambda desk: access.revoke_key(desk.db, key_id, SYSTEM, version=None, now=datetime.now(UTC)))
     print("Revoked.")
+
+
+# --- configuration --------------------------------------------------------------------------------
+
+ConfigFile = Annotated[typer.FileText, typer.Argument(encoding="utf-8", help="A TOML file; - reads what is piped in")]
+
+
+@config.command("export")
+def export_config() -> None:
+    """Write policy, calendars, queues and agents as TOML."""
+    from omnidesk.desk import config_file
+
+    async def written(desk: "Desk") -> str:
+        async with desk.db.connection() as tx:
+            return config_file.dump(await config_file.export(tx))
+
+    print(_do(written), end="")
+
+
+@config.command("plan")
+def plan_config(file: ConfigFile) -> None:
+    """Show what putting a file in force would change, and change nothing."""
+    from omnidesk.desk import config_file
+
+    text = file.read()
+    changes = _do(lambda desk: config_file.plan(desk.db, text, SYSTEM, now=datetime.now(UTC)))
+    print("\n".join(changes) or "Nothing would change.")
+
+
+@config.command("apply")
+def apply_config(file: ConfigFile) -> None:
+    """Put a file in force, all of it or nothing; what it does not name stays as it is."""
+    from omnidesk.desk import config_file
+
+    text = file.read()
+    changes = _do(lambda desk: config_file.apply(desk.db, text, SYSTEM, now=datetime.now(UTC)))
+    print("\n".join(changes) or "Nothing changed.")
 
 
 if __name__ == "__main__":
