@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from email.header import Header
 
 import pytest
+from compressed_rtf import compress
 
 from omnidesk.channels.email.charsets import decode
 from omnidesk.channels.email.headers import mailboxes, words
@@ -330,6 +331,25 @@ def test_what_outlook_hides_in_winmail_comes_out() -> None:
     assert [(file.name, file.content) for file in read.attachments] == [("a.txt", b"inside")]
     cut = attached('filename="winmail.dat"', box[:40], kind="application/ms-tnef")
     assert [file.name for file in read_mail(parts(TEXT_PART, cut)).attachments] == ["winmail.dat"]
+
+
+def _rtf_box(rtf: bytes) -> bytes:
+    """A container whose body is there as compressed RTF only."""
+    packed = compress(rtf)
+    value = len(packed).to_bytes(4, "little") + packed + b"\0" * (-len(packed) % 4)
+    binary, identifier, one = (0x0102).to_bytes(2, "little"), (0x1009).to_bytes(2, "little"), (1).to_bytes(4, "little")
+    return _tnef((1, 0x00069003, one + binary + identifier + one + value))
+
+
+def test_of_a_body_that_is_there_as_rtf_only_the_words_are_kept() -> None:
+    head = rb"{\rtf1\ansi\ansicpg1251{\fonttbl{\f0 Arial;}}"
+    rtf = head + rb"\f0 \'cf\'f0\'e8\'e2\'e5\'f2, \b Ivan\b0 !\par \u1047?\u1072? line\par}"
+    part = attached('filename="winmail.dat"', _rtf_box(rtf), kind="application/ms-tnef")
+    assert read_mail(parts(part)).visible_text == "Привет, Ivan!\nЗа line"
+    for broken in (rtf[:9], rb"{\rtf1" * 5_000, b"\xff" * 300):
+        box = attached('filename="winmail.dat"', _rtf_box(broken), kind="application/ms-tnef")
+        read = read_mail(parts(TEXT_PART, box))
+        assert "unreadable" not in read.hints
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,18 @@
-"""winmail.dat: what Outlook and Exchange hide in a TNEF container."""
+"""winmail.dat: what Outlook and Exchange hide in a TNEF container.
+
+A body may be plain text, HTML or only compressed RTF ([MS-OXRTFCP]); of RTF the words are kept.
+"""
 
 from dataclasses import dataclass
 
+from compressed_rtf import decompress
+from striprtf.striprtf import rtf_to_text
 from tnefparse import TNEF
 
 from omnidesk.channels.email.charsets import decode
 
 MAX_TNEF = 30 * 1024 * 1024
+MAX_RTF = 512 * 1024  # compressed; a longer one is left, for reading it takes too long
 _SIGNATURE = b"\x78\x9f\x3e\x22"
 
 
@@ -27,10 +33,23 @@ def unpack(data: bytes) -> Unpacked | None:
     try:
         box = TNEF(data, do_checksum=False)
         files = tuple((_name(each), bytes(each.data or b"")) for each in box.attachments if each.data)
-        found = Unpacked(files, _text(box.body), _text(box.htmlbody))
+        text, page = _text(box.body), _text(box.htmlbody)
+        found = Unpacked(files, text or ("" if page else _words(box)), page)
         return found if files or found.text or found.html or _is_whole(data) else None
     except Exception:  # hostile bytes raise whatever they hit first
         return None
+
+
+def _words(box: TNEF) -> str:
+    """The words of a body that is there as RTF only."""
+    packed = bytes(getattr(box, "_rtfbody", None) or b"")  # the public property hides why it failed
+    if not packed or len(packed) > MAX_RTF:
+        return ""
+    try:
+        rtf = decompress(packed + b"\0").decode("latin-1")
+        return str(rtf_to_text(rtf, errors="replace")).strip()  # type: ignore[no-untyped-call]
+    except Exception:  # hostile bytes again; the files beside it are good
+        return ""
 
 
 def _is_whole(data: bytes) -> bool:
