@@ -8,6 +8,9 @@ from uuid import UUID
 from omnidesk.db.session import Tx
 from omnidesk.domain.tickets import Status, Ticket
 
+ASKING_FOR_AN_ANSWER = ["sla_warning", "sla_breached", "promise_broken", "chaser", "escalated", "stalled"]
+"""Why a ticket asks for attention until somebody answers."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
@@ -187,8 +190,7 @@ async def save_answered(tx: Tx, ticket: Ticket, at: datetime) -> None:
     await tx.driver.execute(
         """
         UPDATE tickets SET status = $2, waiting_since = $3, first_reply_at = $4, resolved_at = $5, closed_at = $6,
-               attention = CASE WHEN attention IN ('sla_warning', 'sla_breached', 'promise_broken', 'chaser',
-                                                   'escalated', 'stalled') THEN NULL ELSE attention END,
+               attention = CASE WHEN attention = ANY($8::text[]) THEN NULL ELSE attention END,
                last_outbound_at = $7, version = version + 1, updated_at = $7
          WHERE id = $1
         """,
@@ -199,6 +201,7 @@ async def save_answered(tx: Tx, ticket: Ticket, at: datetime) -> None:
         ticket.resolved_at,
         ticket.closed_at,
         at,
+        ASKING_FOR_AN_ANSWER,
     )
 
 
@@ -222,14 +225,19 @@ async def settle_promises(tx: Tx, ticket_id: UUID, at: datetime) -> list[tuple[U
 
 
 async def raise_attention(tx: Tx, ticket_ids: Sequence[UUID], reason: str) -> list[UUID]:
-    """Ask an agent to look at locked tickets that ask for nothing yet; those that do now."""
+    """Ask an agent to look at locked tickets, unless something as grave does already; those that changed.
+
+    An answer of ours takes back what asked for one, but not this: it might be the answer that is lost.
+    """
     rows = await tx.driver.fetch(
         """
         UPDATE tickets SET attention = $2, version = version + 1, updated_at = now()
-         WHERE id = ANY($1::uuid[]) AND attention IS NULL AND status <> 'spam' RETURNING id
+         WHERE id = ANY($1::uuid[]) AND (attention IS NULL OR attention = ANY($3::text[])) AND status <> 'spam'
+        RETURNING id
         """,
         list(ticket_ids),
         reason,
+        ASKING_FOR_AN_ANSWER,
     )
     return [row["id"] for row in rows]
 
