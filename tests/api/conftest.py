@@ -112,7 +112,16 @@ class Desk:
         """An inbox of the channel api."""
         admin = await self.key()
         answer = await admin.post(
-            "/v1/inboxes", json={"channel": "api", "name": name, "config": {"signing_secret": WHSEC}}
+            "/v1/inboxes",
+            json={
+                "channel": "api",
+                "name": name,
+                "config": {
+                    "signing_secret": WHSEC,
+                    "webhook_url": "https://shop.example/replies",
+                    "webhook_secret": WHSEC,
+                },
+            },
         )
         assert answer.status_code == 201, answer.text
         inbox_id: str = answer.json()["id"]

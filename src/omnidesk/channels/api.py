@@ -185,6 +185,8 @@ class ApiChannel:
             name=_clean(person.name).strip(),
         )
 
+    answers_at_once = True  # who posts with a key hears the number and the date in the answer
+
     @property
     def answers(self) -> bool:
         """Not without an address for replies."""

@@ -190,7 +190,10 @@ class Backfilling(Protocol):
 
 @runtime_checkable
 class Answering(Protocol):
-    """A channel that can answer. Where that takes settings which may be absent, its `answers` says so."""
+    """A channel that can answer. Where that takes settings which may be absent, its `answers` says so.
+
+    `answers_at_once = True`: the door's own answer tells the number and the promised date.
+    """
 
     def split(self, message: Outbound) -> list[Part]:
         """The provider calls that this message takes, in order; counts in the platform's units. Pure."""

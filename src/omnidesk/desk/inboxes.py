@@ -36,6 +36,7 @@ class Opened:
     config: base.InboxConfig
     channel: Any
     answers: bool  # whether the channel can
+    answers_at_once: bool = False  # the door's own answer tells number and date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +137,9 @@ class Channels:
             memory=InboxMemory(self._db, self._vault, inbox.id),
         )
         channel = manifest.build(config, tools)
-        return Opened(inbox, manifest, config, channel, base.can_answer(channel))
+        return Opened(
+            inbox, manifest, config, channel, base.can_answer(channel), getattr(channel, "answers_at_once", False)
+        )
 
 
 def _channel(opened: Mapping[UUID, Opened], inbox_id: UUID) -> Any:

@@ -86,6 +86,7 @@ class Intake:
         self._setup: Setup | None = None
         self._setup_at = float("-inf")
         self._owed: list[_Owed] = []
+        self._failures = 0  # in a row; each makes the next try wait longer
 
     async def run(self, stop: asyncio.Event, listener: Listener | None = None, *, flights: int = 2) -> None:
         """Work until `stop`, with some batches in flight at once: one reads while the other writes."""
@@ -94,11 +95,15 @@ class Intake:
 
     async def _some(self) -> bool:
         try:
-            return await self.once() > 0
+            worked = await self.once() > 0
+            self._failures = 0
+            return worked
         except Exception as error:
             if is_away(error):
                 raise
             log.error("intake.batch_failed", **loops.trace(error))  # its attempts count: it is tried in halves now
+            self._failures += 1
+            await asyncio.sleep(min(2.0, 0.05 * 2 ** min(self._failures, 8)))
             return True
 
     async def once(self, *, only_lane: int | None = None) -> int:

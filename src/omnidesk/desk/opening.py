@@ -98,7 +98,7 @@ def _wants_acknowledgement(draft: Draft, setup: Setup) -> bool:
     assert opened is not None
     return (
         opened.inbox.acknowledge
-        and opened.answers
+        and (opened.answers or opened.answers_at_once)
         and not (inbound.automatic or inbound.quiet or inbound.suspicious or draft.read.arrival.released)
         and draft.requester.unreachable_at is None
         and inbound.private
@@ -121,13 +121,17 @@ def _acknowledge(rows: Opened, draft: Draft, number: str, setup: Setup, now: dat
         calendar=setup.calendars[draft.queue.calendar_id],
         moved=(draft.inbound.address, draft.queue.name) if draft.moved else None,
     )
-    post = _post(draft, number, said, setup, now)
-    rows.posts.append(post)
-    rows.events.append(
-        Event(type=EventType.MESSAGE_CREATED, ticket_id=draft.id, subject_id=post.message_id, data={"automatic": True})
-    )
+    assert draft.read.opened is not None
+    post = _post(draft, number, said, setup, now) if draft.read.opened.answers else None
+    if post is not None:
+        rows.posts.append(post)
+        rows.events.append(_created(draft.id, post.message_id))
     if said.due is not None:
-        _promise(rows, draft, post.message_id, said, setup, now)
+        _promise(rows, draft, post.message_id if post else None, said, setup, now)
+
+
+def _created(ticket_id: UUID, message_id: UUID) -> Event:
+    return Event(type=EventType.MESSAGE_CREATED, ticket_id=ticket_id, subject_id=message_id, data={"automatic": True})
 
 
 def _reply_days(draft: Draft, setup: Setup) -> int:
@@ -172,7 +176,9 @@ def _post(draft: Draft, number: str, said: Acknowledgement, setup: Setup, now: d
     )
 
 
-def _promise(rows: Opened, draft: Draft, message_id: UUID, said: Acknowledgement, setup: Setup, now: datetime) -> None:
+def _promise(
+    rows: Opened, draft: Draft, message_id: UUID | None, said: Acknowledgement, setup: Setup, now: datetime
+) -> None:
     assert said.due is not None
     calendar, promise_id = setup.calendars[draft.queue.calendar_id], new_id(now)
     arithmetic = {
