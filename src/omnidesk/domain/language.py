@@ -98,7 +98,7 @@ def guess(text: str) -> str | None:
 
 @lru_cache(4_096)
 def _script(char: str) -> str | None:
-    return next((name for name, spans in _SCRIPTS.items() if any(a <= char <= z for a, z in spans)), None)
+    return next((name for name, spans in _SCRIPTS.items() if any(span[0] <= char <= span[1] for span in spans)), None)
 
 
 def _cyrillic(plain: str, chars: Counter[str], letters: int) -> str | None:
