@@ -85,7 +85,8 @@ def _keep(measured: dict[str, Figure]) -> None:
         for name, found in known.items()
     )
     (RESULTS / "latest.md").write_text(
-        f"# Measured by `make bench`\n\n{_machine()}. Medians of five (memory: one look; a ratio is the median of the five ratios), each beside its baseline in the same run;"
+        f"# Measured by `make bench`\n\n{_machine()}. Medians of five (memory: one look;"
+        " a ratio is the median of the five ratios), each beside its baseline in the same run;"
         " load is the machine's load average before and after.\n\n"
         "| name | measured | baseline, ratio | budget | at (UTC) | commit | load |\n|---|---|---|---|---|---|---|\n"
         f"{rows}\n"
