@@ -2,9 +2,11 @@ import asyncio
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from omnidesk.db import arrivals
@@ -318,5 +320,8 @@ async def test_a_database_that_was_away_counts_no_attempts_and_frees_the_lanes(d
         assert is_away(caught.value)
         await tx.driver.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     await admin.close()
-    assert await intake.once() == 1, "its own lanes are free again at once"
+    async with asyncio.timeout(10):
+        while await desk.states() != {"done": 1}:  # its own lanes are free again at once, long before the lease ends
+            with suppress(asyncpg.InterfaceError):  # a connection that was cut, noticed late
+                await intake.once()
     assert await desk.value("SELECT attempts FROM arrivals") == 1

@@ -93,7 +93,7 @@ class Database:
             raw = await connection.get_raw_connection()
             driver = raw.driver_connection
             assert driver is not None
-            if driver.is_closed():  # cut while it lay in the pool, which cannot see what happens on the driver
+            while driver.is_closed():  # cut while it lay in the pool, which cannot see what happens on the driver
                 await connection.invalidate()
                 driver = (await connection.get_raw_connection()).driver_connection
                 assert driver is not None
@@ -105,8 +105,9 @@ class Database:
 
         `read_only` sees one moment of the database throughout (REPEATABLE READ).
         """
-        async with self.connection() as tx, tx.driver.transaction(
-            isolation="repeatable_read" if read_only else "read_committed", readonly=read_only
+        async with (
+            self.connection() as tx,
+            tx.driver.transaction(isolation="repeatable_read" if read_only else "read_committed", readonly=read_only),
         ):
             yield tx
 
