@@ -292,9 +292,7 @@ async def group_messages(tx: Tx, groups: Sequence[tuple[UUID, str]]) -> dict[tup
     return {(row["conversation_id"], row["group_key"]): row["id"] for row in rows}
 
 
-async def heard(
-    tx: Tx, rows: Sequence[tuple[UUID, str, datetime | None, datetime | None, datetime, str, int]]
-) -> None:
+async def heard(tx: Tx, rows: Sequence[tuple[UUID, str, datetime | None, datetime | None, datetime, str, int]]) -> None:
     """Tickets after a person wrote: (id, status, waiting since, resolved at, said at, new facts as JSON, chasers)."""
     if rows:
         await tx.driver.execute(

@@ -39,7 +39,8 @@ async def put_setting(tx: Tx, name: str, value: Any) -> None:
     """Write a setting, whatever stood there."""
     await tx.driver.execute(
         """
-        INSERT INTO settings (name, value) VALUES ($1, $2::jsonb) ON CONFLICT (name) DO UPDATE SET value = excluded.value
+        INSERT INTO settings (name, value) VALUES ($1, $2::jsonb)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value
         """,
         name,
         json.dumps(value),
