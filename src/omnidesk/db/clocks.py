@@ -179,10 +179,11 @@ async def leaders(tx: Tx, queue_ids: Sequence[UUID]) -> dict[UUID, dict[str, lis
 
 
 async def draw_attention(tx: Tx, warned: Sequence[UUID], breached: Sequence[UUID], now: datetime) -> None:
-    """Locked tickets whose clocks ran far: a breach is said over anything else, a warning where nothing is said."""
+    """Locked tickets whose clocks ran far: a breach is said over anything but a lost answer, a warning alone."""
     await tx.driver.execute(
         """
-        UPDATE tickets SET attention = CASE WHEN id = ANY ($2) THEN 'sla_breached'
+        UPDATE tickets SET attention = CASE WHEN attention LIKE 'delivery_%' THEN attention
+                                            WHEN id = ANY ($2) THEN 'sla_breached'
                                             ELSE coalesce(attention, 'sla_warning') END,
                updated_at = $3, version = version + 1
          WHERE id = ANY ($1)

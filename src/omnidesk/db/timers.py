@@ -184,7 +184,9 @@ async def break_promises(tx: Tx, promises: Sequence[UUID], now: datetime) -> lis
              WHERE id = ANY ($1) AND state = 'open' AND due_at <= $2
             RETURNING id, ticket_id, due_at, kind
         ), noted AS (
-            UPDATE tickets SET attention = 'promise_broken', updated_at = $2, version = version + 1
+            UPDATE tickets
+               SET attention = CASE WHEN attention LIKE 'delivery_%' THEN attention ELSE 'promise_broken' END,
+                   updated_at = $2, version = version + 1
              WHERE id IN (SELECT ticket_id FROM broken)
         )
         SELECT b.id, b.ticket_id, b.due_at, b.kind, t.status
