@@ -84,6 +84,7 @@ async def test_nothing_comes_twice_however_often_it_is_delivered(desk: Desk) -> 
     await desk.writes(OLGA, "Another", subject="Two")
     await desk.tickets(2)
     await desk.mail_to(OLGA)
+    await desk.mail_to(IVAN)
     assert len(desk.received(IVAN)) == 1
 
 
