@@ -1,6 +1,3 @@
-"""Rows for every table of the desk, by plain SQL as of revision 0001: what later revisions must carry along."""
-
-ROWS = """
 INSERT INTO settings (name, value) VALUES ('number_key', '"00"');
 INSERT INTO leases (name) VALUES ('planner');
 INSERT INTO calendars (id, name, country, hours) VALUES
@@ -70,4 +67,3 @@ INSERT INTO outbox (kind, order_key, endpoint, subject_id) VALUES
   ('message', 'c', 'i', '01900000-0000-7000-8000-000000000012');
 INSERT INTO circuits (endpoint) VALUES ('i');
 INSERT INTO timers (kind, subject_id, due_at) VALUES ('close', '01900000-0000-7000-8000-000000000009', now());
-"""
