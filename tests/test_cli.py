@@ -20,8 +20,9 @@ import pytest
 import structlog
 
 import tests.plain
-from omnidesk.__main__ import _guarded, cli
 from omnidesk.app import Desk, open_desk
+from omnidesk.cli import cli
+from omnidesk.cli.shared import guarded
 from omnidesk.config import load_settings
 from omnidesk.db import migrate
 from omnidesk.desk import access, inboxes, setup
@@ -46,7 +47,7 @@ class Operator:
         """(exit code, what stands on stdout, on stderr)."""
         self.out.readouterr()
         try:
-            code = _guarded(lambda: cli(list(words)))
+            code = guarded(lambda: cli(list(words)))
         except SystemExit as end:
             code = int(end.code or 0)
         said = self.out.readouterr()

@@ -14,8 +14,8 @@ import httpx
 import pytest
 import typer
 
-from omnidesk import __main__
 from omnidesk.channels import base
+from omnidesk.cli import cli
 from omnidesk.config import Settings
 from tests import story
 from tests.servers import free_port
@@ -91,7 +91,7 @@ def test_links_lead_somewhere_and_commands_exist(page: Path) -> None:
     text = page.read_text()
     for link in re.findall(r"\]\(([^)#]+)", text):
         assert link.startswith("https://") or (page.parent / link).exists(), link
-    commands = commands_of(typer.main.get_command(__main__.cli))
+    commands = commands_of(typer.main.get_command(cli))
     assert commands
     for command, sub in re.findall(r"(?:`|^|bin/)omnidesk (?!-)([a-z]+)(?: ([a-z-]+))?", text, re.MULTILINE):
         assert command in commands, command
