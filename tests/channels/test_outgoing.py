@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -76,6 +75,15 @@ async def hook(tls: ssl.SSLContext | None = None) -> AsyncIterator[Hook]:
         ("192.168.0.1", False),
         ("240.0.0.1", False),
         ("not an address", False),
+        ("fec0::1", False),
+        ("3fff::1", False),
+        ("64:ff9b:1::1", False),
+        ("2001:0:a00:1::1", False),
+        ("192.88.99.1", False),
+        ("168.63.129.16", False),
+        ("::7f00:1", False),
+        ("fd00:ec2::254", False),
+        ("2002:5db8:d70e::1", True),
     ],
 )
 def test_only_the_public_internet_counts(address: str, public: bool) -> None:
@@ -92,6 +100,9 @@ def test_only_the_public_internet_counts(address: str, public: bool) -> None:
         "https://0x7f000001/",
         "https://[::1]/",
         "https://[::ffff:127.0.0.1]/",
+        "https://[64:ff9b::7f00:1]/",
+        "https://93.184.215.14:22/",
+        "https://93.184.215.14:80/",
         "https://localhost/",
         "https://169.254.169.254/latest/meta-data",
         "https://u:p@93.184.215.14/",
@@ -104,6 +115,15 @@ async def test_the_desks_own_network_is_never_called(url: str) -> None:
         with pytest.raises(httpx.TransportError) as caught:
             await outgoing.call(http, "GET", url)
     assert isinstance(caught.value, outgoing.NotAllowed | httpx.UnsupportedProtocol)
+
+
+@pytest.mark.parametrize(
+    "host", ["0177.0.0.1", "127.0.0.1.", "localhost.", "①②⑦.⓪.⓪.①", "017700000001", "127。0。0。1"]
+)
+async def test_odd_spellings_of_a_host_lead_nowhere_else(host: str) -> None:
+    async with outgoing.client(resolve=answering(["127.0.0.1"])) as http:
+        with pytest.raises((outgoing.NotAllowed, httpx.InvalidURL)):
+            await outgoing.call(http, "GET", f"https://{host}/")
 
 
 async def test_loopback_is_called_only_when_it_is_said_and_without_the_environments_proxy(
@@ -119,37 +139,71 @@ async def test_loopback_is_called_only_when_it_is_said_and_without_the_environme
     assert (answer.status, len(server.got)) == (204, 1)
 
 
-async def test_the_address_that_was_checked_is_the_one_that_is_called(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def answering(*looks: list[str]) -> outgoing.Resolve:
+    """A resolver whose every look-up gives the next answer; the last one stays."""
+    left = list(looks)
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return resolve
+
+
+async def test_the_address_that_was_checked_is_the_one_that_is_called(tmp_path: Path) -> None:
     """A second look-up would give another address; and the certificate is the name's, not the address's."""
-    trusted, loop = certificates(tmp_path, "shop.example"), asyncio.get_running_loop()
-    real, asked = loop.getaddrinfo, [0]
-
-    async def rebinding(host: Any, port: Any, **options: Any) -> Any:
-        if host == "shop.example":
-            asked[0] += 1
-            host = "127.0.0.1" if asked[0] == 1 else "127.0.0.9"
-        return await real(host, port, **options)
-
-    monkeypatch.setattr(loop, "getaddrinfo", rebinding)
-    async with hook(trusted.server) as server, outgoing.client(loopback=True, verify=trusted.client) as http:
+    trusted, rebinding = certificates(tmp_path, "shop.example"), answering(["127.0.0.1"], ["127.0.0.9"])
+    async with (
+        hook(trusted.server) as server,
+        outgoing.client(loopback=True, verify=trusted.client, resolve=rebinding) as http,
+    ):
         answer = await outgoing.call(http, "POST", f"https://shop.example:{server.port}/x", content=b"x")
-        with pytest.raises(httpx.ConnectError):
-            await outgoing.call(http, "POST", f"https://localhost:{server.port}/x", content=b"x")
 
-    assert (answer.status, asked) == (204, [1])
+    assert answer.status == 204
     assert [headers["host"] for _, headers, _ in server.got] == [f"shop.example:{server.port}"]
 
 
-async def test_one_private_address_among_public_ones_is_enough_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def both(host: Any, port: Any, **options: Any) -> Any:
-        return [(2, 1, 6, "", ("93.184.215.14", port)), (2, 1, 6, "", ("10.0.0.1", port))]
+async def test_a_name_that_turns_private_at_the_second_look_is_refused_then() -> None:
+    rebinding = answering(["127.0.0.1"], ["10.0.0.1"])
+    async with hook() as server, outgoing.client(loopback=True, resolve=rebinding) as http:
+        assert (await outgoing.call(http, "GET", f"http://shop.example:{server.port}/")).status == 204
+        with pytest.raises(outgoing.NotAllowed):
+            await outgoing.call(http, "GET", f"http://shop.example:{server.port}/")
+    assert len(server.got) == 1
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", both)
-    async with outgoing.client() as http:
+
+async def test_a_certificate_of_another_name_is_refused_and_nothing_is_sent(tmp_path: Path) -> None:
+    trusted, here = certificates(tmp_path, "shop.example"), answering(["127.0.0.1"])
+    async with (
+        hook(trusted.server) as server,
+        outgoing.client(loopback=True, verify=trusted.client, resolve=here) as http,
+    ):
+        with pytest.raises(httpx.ConnectError):
+            await outgoing.call(http, "POST", f"https://other.example:{server.port}/x", content=b"x")
+    assert server.got == []
+
+
+@pytest.mark.parametrize("name", ["shop.example.", "SHOP.example", "магазин.example"])
+async def test_a_name_is_verified_however_it_is_spelled(tmp_path: Path, name: str) -> None:
+    certified = name.rstrip(".").encode("idna").decode().lower()
+    trusted, here = certificates(tmp_path, certified), answering(["127.0.0.1"])
+    async with (
+        hook(trusted.server) as server,
+        outgoing.client(loopback=True, verify=trusted.client, resolve=here) as http,
+    ):
+        answer = await outgoing.call(http, "POST", f"https://{name}:{server.port}/x", content=b"x")
+    assert answer.status == 204
+
+
+async def test_one_private_address_among_public_ones_is_enough_to_refuse() -> None:
+    async with outgoing.client(resolve=answering(["93.184.215.14", "10.0.0.1"])) as http:
         with pytest.raises(outgoing.NotAllowed):
             await outgoing.call(http, "GET", "https://shop.example/")
+
+
+async def test_a_host_whose_first_family_cannot_be_reached_is_called_by_the_other() -> None:
+    async with hook() as server, outgoing.client(loopback=True, resolve=answering(["::1", "127.0.0.1"])) as http:
+        answer = await outgoing.call(http, "POST", f"http://shop.example:{server.port}/", content=b"x")
+    assert (answer.status, len(server.got)) == (204, 1)
 
 
 async def test_redirects_are_answers_and_are_not_followed() -> None:
@@ -176,3 +230,15 @@ async def test_a_server_that_never_answers_is_given_up() -> None:
         server.silent = True
         with pytest.raises(httpx.ReadTimeout):
             await outgoing.call(http, "GET", server.url, within_s=0.2)
+
+
+async def test_where_only_the_status_matters_no_body_can_harm() -> None:
+    answers = {
+        200: b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200_000,
+        202: b"HTTP/1.1 202 Accepted\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnone",
+        203: b"HTTP/1.1 203 Fine\r\nContent-Length: 50\r\n\r\ncut sho",
+    }
+    async with hook() as server, outgoing.client(loopback=True) as http:
+        for status, server.answer in answers.items():
+            answer = await outgoing.call(http, "GET", server.url, max_bytes=1000, status_only=True)
+            assert (answer.status, len(answer.body) <= 1000) == (status, True)
