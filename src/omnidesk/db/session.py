@@ -143,4 +143,6 @@ def root_cause(error: BaseException) -> BaseException:
 def is_away(error: BaseException) -> bool:
     """Whether the database cannot be reached (or is starting, stopping): worth trying again later."""
     cause = root_cause(error)
+    if isinstance(cause, asyncpg.LockNotAvailableError):  # a kin of AWAY's by its code: the database is there, and busy
+        return False
     return isinstance(cause, AWAY) or (isinstance(cause, OSError) and not isinstance(cause, PermissionError))
