@@ -25,12 +25,13 @@ from omnidesk.db import embedded
 from omnidesk.db.listen import Listener
 from omnidesk.db.session import Database
 from omnidesk.desk.accept import Door
-from omnidesk.desk.deliver import Deliverer, Messages
+from omnidesk.desk.deliver import Deliverer
 from omnidesk.desk.feed import Feed
 from omnidesk.desk.files import FileStore
 from omnidesk.desk.inboxes import Channels
 from omnidesk.desk.intake import Intake
 from omnidesk.desk.reading import Reader
+from omnidesk.desk.sending import Messages
 from omnidesk.desk.vault import Vault
 from omnidesk.domain.messages import Arrival
 from omnidesk.ports import check_free, listening_socket, mail_ports

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from omnidesk.db import outbox, rates
+from omnidesk.db import outbox, rates, settle
 from omnidesk.db.outbox import New, Result, Row
 from omnidesk.db.session import Database
 
@@ -69,8 +69,8 @@ async def test_a_result_counts_only_under_its_own_lease(db: Database) -> None:
     async with db.transaction() as tx:
         await tx.driver.execute("UPDATE outbox SET until = now() - interval '1 s'")
     async with db.transaction() as tx:
-        found = await outbox.find_lapsed(tx)
-        (lapsed,) = await outbox.lapse(tx, [row_id for row_id, _ in found])
+        found = await settle.find_lapsed(tx)
+        (lapsed,) = await settle.lapse(tx, [row_id for row_id, _ in found])
     assert lapsed.state == "queued"
     (new,) = await claim(db)
     assert new.token > old.token
@@ -94,7 +94,7 @@ async def test_a_lapsed_call_that_kills_its_holders_waits_longer_and_is_given_up
         async with db.transaction() as tx:
             await tx.driver.execute("UPDATE outbox SET until = now() - interval '1 s'")
         async with db.transaction() as tx:
-            (lapsed,) = await outbox.lapse(tx, [row_id for row_id, _ in await outbox.find_lapsed(tx)])
+            (lapsed,) = await settle.lapse(tx, [row_id for row_id, _ in await settle.find_lapsed(tx)])
         states.append(lapsed.state)
     assert states == ["queued"] * 6 + ["rejected"], "two days of eight hours each, and not before"
 

@@ -13,7 +13,8 @@ from omnidesk.channels import base
 from omnidesk.db import inboxes
 from omnidesk.db.inboxes import Inbox
 from omnidesk.db.session import Database
-from omnidesk.desk.deliver import Deliverer, Messages
+from omnidesk.desk.deliver import Deliverer
+from omnidesk.desk.sending import Messages
 from omnidesk.domain.messages import Arrival, Item, Outbound, Part, Sent
 from omnidesk.domain.people import Actor, Role
 

@@ -15,7 +15,7 @@ import pytest
 from omnidesk.channels import base
 from omnidesk.channels.email import Config, EmailChannel
 from omnidesk.db.session import Database
-from omnidesk.desk import reply as replying
+from omnidesk.desk import posting
 from omnidesk.desk.files import FileStore, upload
 from omnidesk.desk.reply import NoWayOut, note, reply
 from omnidesk.domain.errors import Invalid, NotFound, Refused
@@ -357,6 +357,6 @@ async def pieces(content: bytes) -> AsyncIterator[bytes]:
 
 
 def test_ids_of_mails_are_random_and_of_our_domain() -> None:
-    ids = {replying.fresh_ref("support@acme.example") for _ in range(100)}
+    ids = {posting.fresh_ref("support@acme.example") for _ in range(100)}
     assert len(ids) == 100
     assert all(each.endswith("@acme.example") and len(each.partition("@")[0]) >= 16 for each in ids)

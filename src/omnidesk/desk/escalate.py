@@ -11,8 +11,8 @@ from omnidesk.db.session import Database, Tx
 from omnidesk.db.tickets import Locked
 from omnidesk.db.timers import Timer
 from omnidesk.desk import policies, reply, texts
-from omnidesk.desk.deliver import Channels
 from omnidesk.desk.promises import Promised, told
+from omnidesk.desk.sending import Channels
 from omnidesk.desk.timers import Handler
 from omnidesk.domain import business_time, ids, numbers
 from omnidesk.domain.business_time import NeverOpen, add_business_days, deadline

@@ -9,8 +9,8 @@ from omnidesk.db.promises import Counting, Silence
 from omnidesk.db.session import Tx
 from omnidesk.db.timers import Timer
 from omnidesk.desk import policies, reply, texts
-from omnidesk.desk.deliver import Channels
 from omnidesk.desk.promises import Promised, told
+from omnidesk.desk.sending import Channels
 from omnidesk.desk.timers import Handler
 from omnidesk.domain import business_time, numbers
 from omnidesk.domain.business_time import Calendar, NeverOpen, add_business_days, deadline

@@ -12,11 +12,12 @@ from omnidesk.db.clocks import Stored
 from omnidesk.db.deliveries import Post
 from omnidesk.db.replies import Person
 from omnidesk.db.timers import Timer
-from omnidesk.desk import acknowledge, clocks, notices, reply
+from omnidesk.desk import acknowledge, clocks, notices, posting
 from omnidesk.desk.acknowledge import Acknowledgement
 from omnidesk.desk.landing import Draft
 from omnidesk.desk.new_ids import new_id
 from omnidesk.desk.setup import Setup
+from omnidesk.desk.ways import Way
 from omnidesk.domain import numbers, tokens
 from omnidesk.domain.events import Event, EventType
 from omnidesk.domain.messages import Author
@@ -142,7 +143,7 @@ def _reply_days(draft: Draft, setup: Setup) -> int:
 def _post(draft: Draft, number: str, said: Acknowledgement, setup: Setup, now: datetime) -> Post:
     assert draft.read.opened is not None
     opened, sender = draft.read.opened, draft.inbound.sender
-    way = reply.Way(
+    way = Way(
         inbox_id=opened.inbox.id,
         manifest=opened.manifest,
         channel=opened.channel,
@@ -157,9 +158,9 @@ def _post(draft: Draft, number: str, said: Acknowledgement, setup: Setup, now: d
         reachable=True,
         ours=False,
     )
-    return reply.prepare(
+    return posting.prepare(
         way,
-        reply.Draft(
+        posting.Draft(
             message_id=new_id(now),
             delivery_id=new_id(now),
             message_ref=tokens.message_id(secrets.token_bytes(15), setup.domain_of(opened)),

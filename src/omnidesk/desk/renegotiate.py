@@ -6,8 +6,8 @@ from uuid import UUID
 from omnidesk.db import promises as store
 from omnidesk.db.session import Database
 from omnidesk.desk import reply, texts
-from omnidesk.desk.deliver import Channels, Files
 from omnidesk.desk.promises import Promised, told
+from omnidesk.desk.sending import Channels, Files
 from omnidesk.domain.errors import FieldError, Invalid, NotFound
 from omnidesk.domain.people import Actor
 

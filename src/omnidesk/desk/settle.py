@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from omnidesk.db import circuits, deliveries, events, inboxes, outbox, replies
+from omnidesk.db import circuits, deliveries, events, inboxes, replies
+from omnidesk.db import settle as calls
 from omnidesk.db.deliveries import Change
 from omnidesk.db.session import Database, Tx
 from omnidesk.domain import ids
@@ -53,7 +54,7 @@ async def settle(tx: Tx, proofs: Sequence[Proof]) -> list[UUID | None]:
         return [None] * len(proofs)
     subjects = [delivery for delivery, _ in named]
     await deliveries.lock_tickets(tx, subjects)
-    await outbox.settle(tx, subjects, [proof.ref.external_id if proof.ref else "" for _, proof in named])
+    await calls.settle(tx, subjects, [proof.ref.external_id if proof.ref else "" for _, proof in named])
     messages = await deliveries.messages_of(tx, subjects)
     await deliveries.add_refs(tx, [(proof.ref, messages[delivery]) for delivery, proof in named if proof.ref])
     await tell(tx, await deliveries.refresh(tx, subjects))
@@ -76,7 +77,7 @@ async def report(tx: Tx, reports: Sequence[Report]) -> list[UUID | None]:
     await deliveries.lock_tickets(tx, [delivery for _, delivery in about])
     arrived = [(each, delivery) for each, delivery in about if each.state != "rejected"]
     proven_ids = [each.ref.external_id if each.ref else "" for each, _ in arrived]
-    await outbox.settle(tx, [delivery for _, delivery in arrived], proven_ids)
+    await calls.settle(tx, [delivery for _, delivery in arrived], proven_ids)
     await tell(tx, await deliveries.refresh(tx, [delivery for _, delivery in arrived]))
     states, errors = [each.state for each, _ in about], [each.reason[:500] or None for each, _ in about]
     await tell(tx, await deliveries.report(tx, [delivery for _, delivery in about], states, errors))
@@ -91,9 +92,9 @@ async def resend(db: Database, delivery_id: UUID, actor: Actor, *, request_id: s
 
     async def work(tx: Tx) -> None:
         row = await _locked(tx, delivery_id)
-        again = await outbox.requeue(tx, delivery_id)
+        again = await calls.requeue(tx, delivery_id)
         if not again and row["state"] == "bounced":
-            again = await outbox.repeat(tx, delivery_id)
+            again = await calls.repeat(tx, delivery_id)
         if not again:
             raise Refused("This was not lost: there is nothing to send again.", code="not_resendable")
         await deliveries.set_queued(tx, delivery_id)
@@ -107,7 +108,7 @@ async def mark_arrived(db: Database, delivery_id: UUID, actor: Actor, *, request
 
     async def work(tx: Tx) -> None:
         await _locked(tx, delivery_id)
-        if not await outbox.arrived(tx, delivery_id):
+        if not await calls.arrived(tx, delivery_id):
             raise Refused("There is no doubt about this delivery.", code="not_unknown")
         await tell(tx, await deliveries.refresh(tx, [delivery_id]), actor, request_id)
 
@@ -141,13 +142,13 @@ def _change(row: dict[str, object], after: str) -> Change:
 async def recover(db: Database) -> int:
     """Settle calls whose holder died or froze: queued again, or unknown; how many. Any process, any time."""
     async with db.connection() as tx:
-        lapsed = await outbox.find_lapsed(tx)
+        lapsed = await calls.find_lapsed(tx)
     if not lapsed:
         return 0
 
     async def work(tx: Tx) -> int:
         await deliveries.lock_tickets(tx, [subject for _, subject in lapsed])
-        rows = await outbox.lapse(tx, [row_id for row_id, _ in lapsed])
+        rows = await calls.lapse(tx, [row_id for row_id, _ in lapsed])
         subjects = sorted({row.subject_id for row in rows if row.kind == "message"})
         await tell(tx, await deliveries.refresh(tx, subjects))
         return len(rows)
@@ -165,7 +166,7 @@ async def reopen_direction(
 
     async def work(tx: Tx) -> None:
         if direction == "send":
-            await outbox.release_inbox(tx, inbox_id)
+            await calls.release_inbox(tx, inbox_id)
             await circuits.worked(tx, endpoint_of(inbox_id))
         inbox = await inboxes.read(tx, inbox_id, lock=True)
         if inbox is None:
