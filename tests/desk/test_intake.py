@@ -12,8 +12,8 @@ import pytest
 from omnidesk.db import arrivals
 from omnidesk.db.arrivals import Waiting
 from omnidesk.db.session import Database, is_away
+from omnidesk.desk.batch import Read
 from omnidesk.desk.intake import Intake
-from omnidesk.desk.landing import Read
 from omnidesk.desk.reading import LARGE, Reader
 from omnidesk.domain import numbers
 from tests import plain

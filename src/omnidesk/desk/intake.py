@@ -28,16 +28,17 @@ from omnidesk.db.session import Database, Tx, is_away
 from omnidesk.desk import clocks as desk_clocks
 from omnidesk.desk import escalate, loops, opening, settle, setup
 from omnidesk.desk.accept import Door, clean_key
+from omnidesk.desk.batch import Read, Rows
 from omnidesk.desk.inboxes import Channels
-from omnidesk.desk.landing import Known, Landing, Read, Rows, waits_for
-from omnidesk.desk.new_ids import new_id
+from omnidesk.desk.known import Moved, look_up
+from omnidesk.desk.landing import Landing
+from omnidesk.desk.landing_reports import waits_for
 from omnidesk.desk.reading import Reader
 from omnidesk.desk.setup import Setup
 from omnidesk.domain import ids
 from omnidesk.domain.clocks import Step
 from omnidesk.domain.events import Event, EventType
-from omnidesk.domain.messages import Address, Arrival, Bounce, Deleted, Echo, Edited, Inbound, Receipt, Ref
-from omnidesk.domain.threading import Key
+from omnidesk.domain.messages import Arrival
 
 log = structlog.get_logger()
 
@@ -50,13 +51,6 @@ WRITE_TRIES = 5
 
 class LostLanes(Exception):
     """Our lease lapsed while we worked: somebody else has the lanes now, and nothing of ours was written."""
-
-
-class Moved(Exception):
-    """A merge moved a conversation between our look-up and our locks: look again.
-
-    The same is done when another lane's batch began a thread, or took in a message, that ours has as well.
-    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +164,7 @@ class Intake:
             if not await arrivals.still_ours(tx, holder, lanes):
                 raise LostLanes
             now = datetime.now(UTC)
-            landing = Landing(setup_now, await self._known(tx, read, now), now=now)
+            landing = Landing(setup_now, await look_up(tx, read, now), now=now)
             for one in read:
                 landing.land(one)
             await self._store(tx, landing)
@@ -198,59 +192,6 @@ class Intake:
                 )
             self._setup_at = time.monotonic()
         return self._setup
-
-    async def _known(self, tx: Tx, read: Sequence[Read], now: datetime) -> Known:
-        """Everything that the batch may touch, each kind in one statement, in the order of the locks."""
-        wanted = _wanted(read)
-        reported = await self._reported(tx, wanted)
-        people = await statements.identify(
-            tx,
-            [(new_id(now), new_id(now), person, spoken) for person, spoken in wanted.people.values()],
-            senders=sorted(wanted.senders),
-            reported=reported,
-        )
-        refs = await statements.find_refs(tx, sorted(wanted.refs))
-        found = await statements.find_conversations(
-            tx,
-            ids=sorted({ref.conversation_id for ref in refs if ref.conversation_id}),
-            tokens=sorted(wanted.tokens),
-            threads=sorted(wanted.threads),
-            numbers=sorted(wanted.numbers),
-            deliveries=sorted(wanted.deliveries),
-        )
-        about = await deliveries.tickets_of(tx, reported) if reported else []
-        tickets = await statements.lock_tickets(tx, sorted({*about, *(one.ticket_id for one in found)}))
-        if reported and await deliveries.tickets_of(tx, reported) != about:
-            raise Moved
-        conversation_ids = sorted({conversation.id for conversation in found})
-        if conversation_ids:
-            now_at = await statements.tickets_of(tx, conversation_ids)
-            if any(now_at[conversation.id] != conversation.ticket_id for conversation in found):
-                raise Moved
-        known = Known(
-            refs={},
-            conversations={conversation.id: conversation for conversation in found},
-            by_token={c.named: c.id for c in found if c.via == 1},
-            by_thread={(c.inbox_id, c.named): c.id for c in found if c.via == 3},
-            by_number={c.named: c.id for c in found if c.via == 4},
-            participants=await statements.participants(tx, conversation_ids) if conversation_ids else {},
-            identities=people,
-            tickets=tickets,
-            groups=await statements.group_messages(
-                tx, [(conversation, group) for conversation in conversation_ids for group in sorted(wanted.groups)]
-            ),
-        )
-        for ref in refs:
-            known.refs.setdefault((ref.realm, ref.external_id), []).append(ref)
-        return known
-
-    async def _reported(self, tx: Tx, wanted: "_Wanted") -> list[UUID]:
-        """The deliveries that receipts and bounces may be about."""
-        if not wanted.proofs:
-            return sorted(wanted.reported)
-        proofs = list(wanted.proofs)
-        found = await deliveries.by_proof(tx, [key for key, _ in proofs], [ref for _, ref in proofs])
-        return sorted({delivery for delivery in found if delivery} | wanted.reported)
 
     async def _store(self, tx: Tx, landing: Landing) -> None:
         """Write the rows, parents before children."""
@@ -352,54 +293,3 @@ def _steps(rows: Rows) -> list[Step]:
         for before, after, at in pairs
         if before != after
     ]
-
-
-@dataclass(slots=True)
-class _Wanted:
-    people: dict[Key, tuple[Address, str | None]]
-    senders: set[Key]
-    proofs: set[tuple[str, Ref | None]]  # of receipts and bounces: our own key, and the platform's id
-    reported: set[UUID]  # deliveries that bounces name
-    refs: set[tuple[str, str]]
-    tokens: set[str]
-    threads: set[tuple[UUID, str]]
-    numbers: set[str]
-    groups: set[str]
-    deliveries: set[UUID]
-
-
-def _wanted(read: Sequence[Read]) -> _Wanted:
-    """What the items of a batch name: people, messages, tokens, threads, numbers."""
-    wanted = _Wanted({}, set(), set(), set(), set(), set(), set(), set(), set(), set())
-    for one in read:
-        for item, extras in one.items:
-            match item:
-                case Inbound():
-                    wanted.senders.add(item.sender.key)
-                    for person in (item.sender, *item.participants):
-                        spoken = extras.language if person is item.sender else None
-                        known = wanted.people.get(person.key)
-                        if known is None or not known[1]:
-                            wanted.people[person.key] = (person, spoken)
-                    wanted.refs |= {(ref.realm, ref.external_id) for ref in (item.ref, *item.references)}
-                    wanted.tokens |= set(item.tokens)
-                    wanted.deliveries |= set(item.deliveries)
-                    wanted.numbers |= set(item.numbers)
-                    wanted.threads.add((one.arrival.inbox_id, item.thread_key))
-                    if item.group_key:
-                        wanted.groups.add(item.group_key)
-                case Edited() | Deleted():
-                    wanted.refs.add((item.ref.realm, item.ref.external_id))
-                case Receipt():
-                    wanted.proofs.add((item.correlation, item.ref))
-                    if item.ref:
-                        wanted.refs.add((item.ref.realm, item.ref.external_id))
-                case Echo():
-                    wanted.refs.add((item.ref.realm, item.ref.external_id))
-                    wanted.threads.add((one.arrival.inbox_id, item.thread_key))
-                case Bounce():
-                    wanted.proofs |= {("", ref) for ref in item.references}
-                    wanted.reported |= set(item.deliveries)
-                    wanted.refs |= {(ref.realm, ref.external_id) for ref in item.references}
-                    wanted.deliveries |= set(item.deliveries)
-    return wanted

@@ -14,7 +14,7 @@ from omnidesk.db.replies import Person
 from omnidesk.db.timers import Timer
 from omnidesk.desk import acknowledge, clocks, notices, posting
 from omnidesk.desk.acknowledge import Acknowledgement
-from omnidesk.desk.landing import Draft
+from omnidesk.desk.batch import Draft
 from omnidesk.desk.new_ids import new_id
 from omnidesk.desk.setup import Setup
 from omnidesk.desk.ways import Way

@@ -18,9 +18,9 @@ from omnidesk.channels import base
 from omnidesk.db.arrivals import PARK_AT, Verdict, Waiting
 from omnidesk.desk import loops
 from omnidesk.desk.accept import unpack
+from omnidesk.desk.batch import Extras, Read, StoredFile
 from omnidesk.desk.files import FileStore
 from omnidesk.desk.inboxes import Channels, Opened
-from omnidesk.desk.landing import Extras, Read, StoredFile
 from omnidesk.desk.sandbox import ReadKilled, Sandbox, Task
 from omnidesk.desk.vault import CannotDecrypt, Vault
 from omnidesk.domain import facts, ids, language, redaction, text
