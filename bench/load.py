@@ -15,10 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import uvloop
-from pydantic import SecretStr
 
-from omnidesk.channels.api import _key as key_of
-from omnidesk.channels.api import signed
+from omnidesk.domain.webhooks import key_of, signed
 
 TEXT = (
     "Здравствуйте! Не могу войти в личный кабинет: пишет «неверный код». Заказ 48213, логин ivan@example.net. "
@@ -133,7 +131,7 @@ def _request(load: Load, name: str) -> bytes:
         "host": "desk.example",
         "content-type": "application/json",
         "content-length": str(len(body)),
-        **signed(key_of(SecretStr(load.secret)), name, int(time.time()), body),
+        **signed([key_of(load.secret)], name, int(time.time()), body),
     }
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"POST {load.path} HTTP/1.1\r\n{lines}\r\n".encode() + body

@@ -24,6 +24,7 @@ from omnidesk.config import Settings, SettingsError, secret_keys
 from omnidesk.db import embedded
 from omnidesk.db.listen import Listener
 from omnidesk.db.session import Database
+from omnidesk.desk import webhooks
 from omnidesk.desk.accept import Door
 from omnidesk.desk.deliver import Deliverer
 from omnidesk.desk.feed import Feed
@@ -33,6 +34,7 @@ from omnidesk.desk.intake import Intake
 from omnidesk.desk.reading import Reader
 from omnidesk.desk.sending import Messages
 from omnidesk.desk.vault import Vault
+from omnidesk.desk.webhook_calls import LIMITS, Webhooks
 from omnidesk.domain.messages import Arrival
 from omnidesk.ports import check_free, listening_socket, mail_ports
 from omnidesk.process import GRACE_S, together
@@ -119,6 +121,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     """A worker process, until `stop`."""
     desk = open_desk(settings)
     kinds = {"message": Messages(desk.db, desk.channels, desk.files)}
+    told = {webhooks.KIND: Webhooks(desk.db, desk.vault, desk.http, settings.public_url)}
     parts = worker.Parts(
         db=desk.db,
         listener=desk.listener,
@@ -126,6 +129,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         door=desk.door,
         intake=desk.intake,
         deliverer=Deliverer(desk.db, kinds, listener=desk.listener),
+        webhooks=Deliverer(desk.db, told, listener=desk.listener, **LIMITS),
         files=desk.files,
     )
     try:
@@ -165,7 +169,8 @@ def create_app(settings: Settings, stop: asyncio.Event | None = None) -> FastAPI
             intake=desk.intake,
             files=desk.files,
             settings=deps.Settings(
-                public_url=settings.public_url, version=version("omnidesk"), body_limits=console.body_limits(pages)
+                public_url=settings.public_url, version=version("omnidesk"), body_limits=console.body_limits(pages),
+                loopback=settings.webhook_allow_loopback,
             ),
         )
     )

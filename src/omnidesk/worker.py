@@ -17,6 +17,7 @@ from omnidesk.desk.intake import Intake
 from omnidesk.desk.planner import Planner
 from omnidesk.desk.timers import HANDLERS, run_timers
 from omnidesk.desk.watches import Watches
+from omnidesk.desk.webhook_feed import run_telling
 from omnidesk.process import together
 
 
@@ -30,6 +31,7 @@ class Parts:
     door: Door
     intake: Intake
     deliverer: Deliverer
+    webhooks: Deliverer  # of its own: a slow receiver takes no room from answers to customers
     files: FileStore
 
 
@@ -46,6 +48,8 @@ async def work(parts: Parts, stop: asyncio.Event) -> None:
         listener.run(stop),
         parts.intake.run(stop, listener),
         parts.deliverer.run(stop),
+        parts.webhooks.run(stop),
+        run_telling(db, listener, stop),
         run_sequencer(db, listener, stop),
         Planner(db, listener).run(stop),
         run_timers(db, stop, handlers=handlers, listener=listener),

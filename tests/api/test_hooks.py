@@ -4,7 +4,7 @@ import time
 
 import httpx
 
-from omnidesk.channels.api import signed
+from omnidesk.domain.webhooks import signed
 from tests.api.conftest import WHSEC, Desk
 
 KEY = base64.b64decode(WHSEC.removeprefix("whsec_"))
@@ -14,7 +14,7 @@ MESSAGE = {"external_id": "m1", "thread": "t1", "sender": {"address": "ivan"}, "
 async def post(
     client: httpx.AsyncClient, inbox: str, body: bytes, *, key: bytes = KEY, path: str = ""
 ) -> httpx.Response:
-    headers = signed(key, "msg_1", int(time.time()), body)
+    headers = signed([key], "msg_1", int(time.time()), body)
     return await client.post(path or f"/v1/inboxes/{inbox}/messages", content=body, headers=headers)
 
 

@@ -15,10 +15,10 @@ from uuid import UUID
 import httpx
 import pytest
 
-from omnidesk.channels.api import signed
 from omnidesk.db.embedded import EmbeddedPostgres
 from omnidesk.db.migrate import migrate
 from omnidesk.domain import ids
+from omnidesk.domain.webhooks import signed
 from tests.slow.fleet import Fleet, Postman, fleet, mail, slow_sink
 from tests.story import until
 
@@ -55,7 +55,7 @@ class Shop:
         }
         raw = json.dumps(body).encode()
         while name not in self.taken:
-            headers = signed(b"secret" * 4, name, int(time.time()), raw)
+            headers = signed([b"secret" * 4], name, int(time.time()), raw)
             answer = await http.post(self.url, content=raw, headers=headers)
             self.heard[answer.status_code] += 1
             if answer.is_success:

@@ -17,7 +17,7 @@ from standardwebhooks import Webhook
 from starlette.requests import Request
 from starlette.responses import Response
 
-from omnidesk.channels.api import signed
+from omnidesk.domain.webhooks import signed
 from tests.story import Desk, until
 
 SECRET_IN = "whsec_" + base64.b64encode(b"i" * 32).decode()
@@ -59,7 +59,7 @@ async def shop() -> AsyncIterator[Shop]:
 async def posts(desk: Desk, inbox: str, **message: Any) -> httpx.Response:
     body = json.dumps(message).encode()
     key = base64.b64decode(SECRET_IN.removeprefix("whsec_"))
-    headers = signed(key, f"msg_{message['external_id']}", int(time.time()), body)
+    headers = signed([key], f"msg_{message['external_id']}", int(time.time()), body)
     async with httpx.AsyncClient() as http:
         url = f"http://127.0.0.1:{desk.settings.port}/v1/inboxes/{inbox}/messages"
         return await http.post(url, content=body, headers=headers)

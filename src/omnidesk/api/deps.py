@@ -35,6 +35,7 @@ class Settings:
     max_body: int = 1_000_000  # bytes of a JSON body
     max_upload: int = 25_000_000  # bytes of an uploaded file
     body_limits: Mapping[str, int] = field(default_factory=dict)  # path prefix -> bytes, for other routers
+    loopback: bool = False  # webhooks may go to this machine, also by http
     ready_lag_s: float = 60.0  # the oldest arrival may wait so long before the desk says it is not ready
 
     @property
@@ -127,6 +128,8 @@ WritesInboxes = Annotated[Actor, Depends(Needs("inboxes:write"))]
 ReadsArrivals = Annotated[Actor, Depends(Needs("arrivals:read"))]
 WritesArrivals = Annotated[Actor, Depends(Needs("arrivals:write"))]
 ReadsEvents = Annotated[Actor, Depends(Needs("events:read"))]
+ReadsWebhooks = Annotated[Actor, Depends(Needs("webhooks:read"))]
+WritesWebhooks = Annotated[Actor, Depends(Needs("webhooks:write"))]
 
 
 class TypeId:
@@ -174,6 +177,8 @@ PromiseId = Annotated[UUID, TypeId("promise")]
 HandoffId = Annotated[UUID, TypeId("handoff")]
 ClockId = Annotated[UUID, TypeId("clock")]
 CalendarId = Annotated[UUID, TypeId("calendar")]
+WebhookId = Annotated[UUID, TypeId("webhook")]
+WebhookDeliveryId = Annotated[UUID, TypeId("webhook_delivery")]
 
 Clean = Annotated[str, AfterValidator(clean)]
 """Text for storage: composed, without control characters."""

@@ -19,18 +19,13 @@ from omnidesk.db import events as rows
 from omnidesk.db.events import Numbered
 from omnidesk.desk.access import rights
 from omnidesk.desk.feed import TooSlow
-from omnidesk.domain import ids
-from omnidesk.domain.events import EventType
+from omnidesk.domain.events import EventType, subject
 from omnidesk.domain.people import Actor
 
 routes = router("events")
 
 HEARTBEAT_S = 15.0
 SCANNED = 5_000  # events looked at for one page; fewer visible ones come back then, and `has_more`
-SUBJECTS = {"message": "message", "note": "message", "delivery": "delivery", "promise": "promise", "agent": "agent"}
-SUBJECTS |= {"queue": "queue", "inbox": "inbox", "arrival": "arrival", "key": "key"}
-SUBJECTS |= {"clock": "clock", "calendar": "calendar"}
-AGENT_SUBJECT = frozenset({"ticket.assigned", "ticket.unassigned", "ticket.offered", "ticket.offer_ended"})
 
 Types = Annotated[
     str | None,
@@ -52,14 +47,6 @@ class EventOut(Shown):
 class EventPage(BaseModel):
     data: list[EventOut]
     page: PageInfo
-
-
-def subject(event_type: str, subject_id: Any) -> str | None:
-    """The TypeID of what an event is about."""
-    if subject_id is None:
-        return None
-    noun = "agent" if event_type in AGENT_SUBJECT else SUBJECTS.get(event_type.partition(".")[0])
-    return ids.encode(noun, subject_id) if noun else str(subject_id)
 
 
 def shown(event: Numbered) -> EventOut:

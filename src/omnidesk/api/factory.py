@@ -25,6 +25,7 @@ from omnidesk.api import (
     taking,
     tickets,
     timeline,
+    webhooks,
 )
 from omnidesk.api.deps import Parts
 from omnidesk.api.edge import Edge
@@ -45,6 +46,7 @@ ROUTERS = (
     arrivals.routes,
     events.routes,
     keys.routes,
+    webhooks.routes,
     sessions.routes,
     health.routes,
     docs.routes,

@@ -29,7 +29,6 @@ from omnidesk.api.deps import (
     Utc,
     WritesMessages,
 )
-from omnidesk.api.events import subject
 from omnidesk.api.paging import CursorText, Limit, Page
 from omnidesk.api.route import router
 from omnidesk.api.tickets import seen
@@ -41,6 +40,7 @@ from omnidesk.desk import renegotiate
 from omnidesk.desk import reply as desk
 from omnidesk.domain import ids
 from omnidesk.domain.errors import NotFound
+from omnidesk.domain.events import subject
 from omnidesk.domain.tickets import Status
 
 routes = router("messages")

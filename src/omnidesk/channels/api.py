@@ -8,7 +8,6 @@ Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/st
 
 import asyncio
 import base64
-import binascii
 import hashlib
 import hmac
 import html as entities
@@ -34,6 +33,7 @@ from pydantic import (
 
 from omnidesk.channels import base, outgoing
 from omnidesk.domain.messages import Address, Arrival, File, Inbound, Item, Outbound, Part, Ref, RemoteFile, Sent
+from omnidesk.domain.webhooks import key_of, signed
 
 TOLERANCE_S = 300
 _MAX_INLINE = 10 * 1024 * 1024  # bytes of files in one webhook
@@ -42,16 +42,8 @@ _EXAMPLE = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 _NEVER_AGAIN = {400, 404, 405, 406, 410, 411, 413, 414, 415, 422}
 
 
-def _key(secret: SecretStr) -> bytes:
-    """The key in a `whsec_…`. Raises ValueError."""
-    try:
-        return base64.b64decode(secret.get_secret_value().strip().removeprefix("whsec_"), validate=True)
-    except binascii.Error:
-        raise ValueError("the secret is whsec_ and base64") from None
-
-
 def _is_secret(secret: SecretStr) -> SecretStr:
-    if not 24 <= len(_key(secret)) <= 64:
+    if not 24 <= len(key_of(secret.get_secret_value())) <= 64:
         raise ValueError("the secret holds 24 to 64 bytes")
     return secret
 
@@ -131,8 +123,8 @@ class Posted(BaseModel):
 @base.register("api", title="API", config=Config, repeats_safely=True)
 class ApiChannel:
     def __init__(self, config: Config, tools: base.Tools) -> None:
-        self._key = _key(config.signing_secret)
-        self._reply_key = _key(config.webhook_secret) if config.webhook_secret else b""
+        self._key = key_of(config.signing_secret.get_secret_value())
+        self._reply_key = key_of(config.webhook_secret.get_secret_value()) if config.webhook_secret else b""
         self._url = config.webhook_url
         self._http = tools.http
         self._realm = f"api:{tools.inbox_id}"
@@ -214,7 +206,7 @@ class ApiChannel:
         body = await asyncio.to_thread(_body_of, message, part)
         key = f"{message.delivery_id}:{part.index}"
         await before_call()
-        headers = {"content-type": "application/json", **signed(self._reply_key, key, int(time.time()), body)}
+        headers = {"content-type": "application/json", **signed([self._reply_key], key, int(time.time()), body)}
         try:
             answer = await outgoing.call(self._http, "POST", self._url, headers=headers, content=body)
         except (outgoing.NotAllowed, httpx.InvalidURL):
@@ -233,17 +225,10 @@ def verify(key: bytes, request: base.WebhookRequest, *, now_s: float) -> None:
         raise base.BadSignature("webhook-id or webhook-timestamp missing")
     if abs(now_s - int(stamp)) > TOLERANCE_S:
         raise base.BadSignature("webhook-timestamp too old or in the future")
-    expected = signed(key, message_id, int(stamp), request.body)["webhook-signature"].encode()
+    expected = signed([key], message_id, int(stamp), request.body)["webhook-signature"].encode()
     given = [each.encode("utf-8", "replace") for each in request.headers.get("webhook-signature", "").split()[:20]]
     if not any(hmac.compare_digest(each, expected) for each in given):
         raise base.BadSignature("signature missing or wrong")
-
-
-def signed(key: bytes, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """The three headers of a signed webhook."""
-    content = f"{message_id}.{timestamp}.".encode("utf-8", "replace") + body
-    signature = base64.b64encode(hmac.digest(key, content, "sha256")).decode()
-    return {"webhook-id": message_id, "webhook-timestamp": str(timestamp), "webhook-signature": f"v1,{signature}"}
 
 
 def _posted(body: bytes) -> Posted:

@@ -78,6 +78,15 @@ async def newest(tx: Tx) -> int:
     return int(await tx.driver.fetchval("SELECT coalesce(max(seq), 0) FROM events"))
 
 
+async def before(tx: Tx, moment: datetime) -> int:
+    """The last number given to an event before this moment; 0 when there is none.
+
+    Events of one moment are few, and numbers follow time but for what long transactions held back: the answer is of
+    the newest event that is older.
+    """
+    return int(await tx.driver.fetchval("SELECT coalesce(max(seq), 0) FROM events WHERE at < $1", moment))
+
+
 async def events_after(tx: Tx, seq: int, types: Sequence[str] | None = None, limit: int = 500) -> list[Numbered]:
     """The next events after this number, in order, at most `limit`; `types` None means all of them."""
     rows = await tx.driver.fetch(

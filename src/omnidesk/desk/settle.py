@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from omnidesk.db import circuits, deliveries, events, inboxes, replies
+from omnidesk.db import circuits, deliveries, events, inboxes, replies, webhook_deliveries
 from omnidesk.db import settle as calls
 from omnidesk.db.deliveries import Change
 from omnidesk.db.session import Database, Tx
@@ -151,6 +151,8 @@ async def recover(db: Database) -> int:
         rows = await calls.lapse(tx, [row_id for row_id, _ in lapsed])
         subjects = sorted({row.subject_id for row in rows if row.kind == "message"})
         await tell(tx, await deliveries.refresh(tx, subjects))
+        given_up = [row.subject_id for row in rows if row.kind == "webhook" and row.state == "rejected"]
+        await webhook_deliveries.give_up(tx, given_up)
         return len(rows)
 
     return await db.repeating(work)

@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from omnidesk.domain import ids
+
 
 class EventType(StrEnum):
     TICKET_CREATED = "ticket.created"
@@ -45,6 +47,10 @@ class EventType(StrEnum):
     ARRIVAL_PARKED = "arrival.parked"  # failed, unreadable or held
     KEY_CREATED = "key.created"
     KEY_REVOKED = "key.revoked"
+    WEBHOOK_CREATED = "webhook.created"
+    WEBHOOK_UPDATED = "webhook.updated"  # data.changed: names of fields
+    WEBHOOK_DISABLED = "webhook.disabled"  # data: reason, url's host; switched off by the desk itself
+    WEBHOOK_DELETED = "webhook.deleted"
     SIGNED_IN = "agent.signed_in"
 
 
@@ -55,3 +61,28 @@ class Event:
     subject_id: UUID | None = None  # the message, delivery, agent … it is about
     actor: str = "system"  # `str(Actor)`
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+_SUBJECTS = {
+    "message": "message",
+    "note": "message",
+    "delivery": "delivery",
+    "promise": "promise",
+    "agent": "agent",
+    "queue": "queue",
+    "inbox": "inbox",
+    "arrival": "arrival",
+    "key": "key",
+    "clock": "clock",
+    "calendar": "calendar",
+    "webhook": "webhook",
+}
+_ABOUT_AN_AGENT = frozenset({"ticket.assigned", "ticket.unassigned", "ticket.offered", "ticket.offer_ended"})
+
+
+def subject(event_type: str, subject_id: UUID | None) -> str | None:
+    """The TypeID of what an event is about."""
+    if subject_id is None:
+        return None
+    noun = "agent" if event_type in _ABOUT_AN_AGENT else _SUBJECTS.get(event_type.partition(".")[0])
+    return ids.encode(noun, subject_id) if noun else str(subject_id)

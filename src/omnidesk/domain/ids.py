@@ -26,6 +26,8 @@ PREFIXES = {
     "handoff": "hof",
     "event": "evt",
     "upload": "upl",
+    "webhook": "whk",
+    "webhook_delivery": "whd",
 }
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {char: value for value, char in enumerate(_ALPHABET)}

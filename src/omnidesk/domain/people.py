@@ -33,6 +33,8 @@ SCOPES = {
     "arrivals:write": "Retry and release arrivals",
     "events:read": "Follow the feed of events",
     "keys:write": "Create and revoke API keys",
+    "webhooks:read": "Read webhooks and the log of their deliveries",
+    "webhooks:write": "Create, change, test and replay webhooks",
 }
 
 

@@ -32,6 +32,7 @@ from omnidesk.db.tables.staff import (
     sessions,
 )
 from omnidesk.db.tables.tickets import merges, ticket_links, ticket_numbers, tickets
+from omnidesk.db.tables.webhooks import webhook_cursors, webhook_deliveries, webhooks
 
 __all__ = [
     "agents",
@@ -76,4 +77,7 @@ __all__ = [
     "ticket_numbers",
     "tickets",
     "timers",
+    "webhook_cursors",
+    "webhook_deliveries",
+    "webhooks",
 ]
