@@ -169,7 +169,9 @@ def create_app(settings: Settings, stop: asyncio.Event | None = None) -> FastAPI
             intake=desk.intake,
             files=desk.files,
             settings=deps.Settings(
-                public_url=settings.public_url, version=version("omnidesk"), body_limits=console.body_limits(pages),
+                public_url=settings.public_url,
+                version=version("omnidesk"),
+                body_limits=console.body_limits(pages),
                 loopback=settings.webhook_allow_loopback,
             ),
         )

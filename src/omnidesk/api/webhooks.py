@@ -86,7 +86,8 @@ class WebhookOut(Shown):
     queue_ids: list[QueueId]
     inbox_ids: list[InboxId]
     owner: str = Field(
-        description="With whose eyes it sees: it is told what he may read", examples=["key:key_01jb000000e00800000000000g"]
+        description="With whose eyes it sees: it is told what he may read",
+        examples=["key:key_01jb000000e00800000000000g"],
     )
     enabled: bool
     disabled_at: datetime | None
@@ -102,7 +103,8 @@ class WebhookOut(Shown):
 
 class SecretOut(WebhookOut):
     secret: str | None = Field(
-        description="Verifies the signatures; shown this once, null on a replay", examples=["whsec_MfKQ9r8GKYqrTwjUPD8I"]
+        description="Verifies the signatures; shown this once, null on a replay",
+        examples=["whsec_MfKQ9r8GKYqrTwjUPD8I"],
     )
     already_shown: bool = Field(False, description="This is a replay: the secret was shown before")
 
@@ -140,9 +142,7 @@ async def create_webhook(
     nothing but failures. Needs `events:read`, too.
     """
     wish = webhooks.Wish(**{**body.model_dump(), "types": [str(each) for each in body.types]})
-    webhook, secret = await webhooks.create(
-        db, parts.vault, wish, actor, loopback=parts.settings.loopback, now=now
-    )
+    webhook, secret = await webhooks.create(db, parts.vault, wish, actor, loopback=parts.settings.loopback, now=now)
     response.headers["Location"] = f"/v1/webhooks/{ids.encode('webhook', webhook.id)}"
     return _with_secret(request, response, webhook, secret)
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import asyncpg
 import structlog
 
-from omnidesk.db import access, housekeeping, idempotency, leases, outbox
+from omnidesk.db import access, housekeeping, idempotency, leases, outbox, webhook_deliveries, webhooks
 from omnidesk.db.session import Database, Tx, is_away, root_cause
 from omnidesk.desk import calendars
 from omnidesk.desk.loops import keep, trace
@@ -37,6 +37,14 @@ async def _idempotency(tx: Tx, now: datetime) -> int:
     return await idempotency.sweep(tx, now=now, limit=BATCH)
 
 
+async def _webhook_deliveries(tx: Tx, now: datetime) -> int:
+    return await webhook_deliveries.sweep(tx, days=OUTBOX_DAYS, limit=BATCH)
+
+
+async def _webhooks(tx: Tx, now: datetime) -> int:
+    return await webhooks.sweep(tx, limit=BATCH)
+
+
 async def _sessions(tx: Tx, now: datetime) -> int:
     await access.sweep(tx, now)
     return 0
@@ -48,6 +56,8 @@ JOBS: Mapping[str, Job] = {
     "offers": lambda tx, now: housekeeping.drop_offers(tx, now, BATCH),
     "buckets": lambda tx, now: housekeeping.drop_buckets(tx, now, BATCH),
     "outbox": _outbox,
+    "webhook_deliveries": _webhook_deliveries,
+    "webhooks": _webhooks,
     "idempotency_keys": _idempotency,
     "sessions": _sessions,
 }

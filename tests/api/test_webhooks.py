@@ -1,0 +1,573 @@
+"""Programs are told of events: signed, in order per ticket, again when they fail, and only of what they may know."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from omnidesk.channels import outgoing
+from omnidesk.db.session import Database
+from omnidesk.desk import access, feed
+from omnidesk.desk.deliver import Deliverer
+from omnidesk.desk.webhook_calls import LIMITS, Webhooks
+from omnidesk.desk.webhook_feed import Owners, tell_batch
+from omnidesk.domain import ids
+from omnidesk.domain.people import SYSTEM, Role
+from tests.api.conftest import SITE, Desk
+from tests.api.test_problems import problem
+from tests.receiver import Receiver, answer, receiver
+
+BLIND = {"if-match": "*"}
+
+
+@dataclass
+class Shop:
+    """A program of the shop's: its key, its webhook and the receiver behind it."""
+
+    desk: Desk
+    api: httpx.AsyncClient
+    receiver: Receiver
+    deliverer: Deliverer
+    webhook: str = ""
+
+    async def subscribe(self, **wish: Any) -> dict[str, Any]:
+        made = await self.api.post("/v1/webhooks", json={"url": self.receiver.url, **wish})
+        assert made.status_code == 201, made.text
+        self.webhook = made.json()["id"]
+        self.receiver.secrets.append(made.json()["secret"])
+        return dict(made.json())
+
+    async def changes(self, ticket: str, urgency: str = "high") -> None:
+        changed = await self.api.patch(f"/v1/tickets/{ticket}", json={"urgency": urgency}, headers=BLIND)
+        assert changed.status_code == 200, changed.text
+
+    async def tell(self) -> int:
+        """Number what happened and queue the calls; how many wait."""
+        while await feed.number_batch(self.desk.db):
+            pass
+        while await tell_batch(self.desk.db, Owners()):
+            pass
+        return await self.desk.count("outbox WHERE state IN ('queued','deferred')")
+
+    async def deliver(self) -> None:
+        """Make calls until nothing more is due."""
+        await self.tell()
+        while await self.deliverer.deliver_once():
+            pass
+
+    async def log(self, **query: str) -> list[dict[str, Any]]:
+        found = await self.api.get(f"/v1/webhooks/{self.webhook}/deliveries", params=query)
+        assert found.status_code == 200, found.text
+        return list(found.json()["data"])
+
+    async def read(self) -> dict[str, Any]:
+        return dict((await self.api.get(f"/v1/webhooks/{self.webhook}")).json())
+
+    async def later(self, **time: float) -> None:
+        await later(self.desk.db, timedelta(**time))
+
+    async def events(self, kind: str) -> list[dict[str, Any]]:
+        async with self.desk.db.connection() as tx:
+            return [dict(row) for row in await tx.driver.fetch("SELECT * FROM events WHERE type = $1", kind)]
+
+
+async def later(db: Database, ago: timedelta) -> None:
+    """So much time passes for whatever goes by the database's clock."""
+    async with db.transaction() as tx:
+        for table, columns in {
+            "outbox": ("due_at", "tried_at", "until", "done_at"),
+            "circuits": ("open_until", "probing_until"),
+            "webhooks": ("failing_since", "failed_at", "old_secret_until"),
+            "webhook_deliveries": ("created_at", "done_at"),
+        }.items():
+            changes = ", ".join(f"{name} = {name} - $1::interval" for name in columns)
+            await tx.driver.execute(f"UPDATE {table} SET {changes}", ago)
+
+
+@asynccontextmanager
+async def calling(desk: Desk, **more: Any) -> AsyncIterator[Deliverer]:
+    async with outgoing.client(loopback=True) as http:
+        kind = Webhooks(desk.db, desk.parts.vault, http, SITE, **more)
+        yield Deliverer(desk.db, {"webhook": kind}, **LIMITS)
+
+
+@pytest.fixture
+async def shop(desk: Desk) -> AsyncIterator[Shop]:
+    settings = replace(desk.parts.settings, loopback=True)
+    desk.app.state.parts = replace(desk.parts, settings=settings)
+    async with receiver() as program, calling(desk, within_s=0.5) as deliverer:
+        yield Shop(desk, await desk.key(), program, deliverer)
+
+
+# --- being told -----------------------------------------------------------------------------------
+
+
+async def test_a_program_is_told_of_what_happens_and_can_verify_it(shop: Shop) -> None:
+    ticket = await shop.desk.ticket()
+    await shop.subscribe(types=["ticket.updated"])
+    await shop.changes(ticket)
+    await shop.deliver()
+
+    (call,) = shop.receiver.taken
+    assert (call.type, call.ticket) == ("ticket.updated", ticket)
+    assert call.payload["data"]["facts"] == {"changed": {"urgency": ["normal", "high"]}}
+    assert call.payload["data"]["links"]["ticket"] == f"{SITE}/v1/tickets/{ticket}"
+    assert call.id.startswith("whd_")
+    followed = (await shop.api.get(call.payload["data"]["links"]["events"].removeprefix(SITE))).json()["data"][0]
+    assert (followed["seq"], followed["type"]) == (call.seq, "ticket.updated")
+
+    (logged,) = await shop.log()
+    assert (logged["id"], logged["state"], logged["tries"][0]["code"]) == (call.id, "delivered", 204)
+    detail = (await shop.api.get(f"/v1/webhooks/{shop.webhook}/deliveries/{call.id}")).json()
+    assert detail["payload"] == call.payload
+    assert shop.receiver.forged == 0
+
+
+async def test_what_was_written_is_never_in_a_call(shop: Shop) -> None:
+    await shop.subscribe()
+    ticket = await shop.desk.ticket("My cup is broken")
+    note = await shop.api.post(f"/v1/tickets/{ticket}/notes", json={"text": "He is angry about the cup"})
+    assert note.status_code == 201
+    await shop.api.patch(f"/v1/tickets/{ticket}", json={"subject": "Broken cup of Ivan"}, headers=BLIND)
+    await shop.deliver()
+
+    said = str([call.payload for call in shop.receiver.taken])
+    assert {call.type for call in shop.receiver.taken} >= {"note.created", "ticket.updated"}
+    assert "cup" not in said
+    assert "Ivan" not in said
+
+
+async def test_nobody_is_told_what_its_owner_may_not_see(shop: Shop) -> None:
+    desk = shop.desk
+    cards = await desk.another_queue("Cards")
+    ours, theirs = await desk.ticket(queue_id=cards), await desk.ticket()
+    limited = Shop(desk, await desk.key(queue_ids=frozenset({cards})), shop.receiver, shop.deliverer)
+    await limited.subscribe()
+    await shop.changes(ours)
+    await shop.changes(theirs)
+    await shop.api.post("/v1/agents", json={"email": "olga@acme.example", "name": "Olga"})
+    await shop.deliver()
+
+    assert {call.ticket for call in shop.receiver.taken} == {ours}
+
+
+async def test_a_webhook_may_be_limited_to_queues(shop: Shop) -> None:
+    cards = await shop.desk.another_queue("Cards")
+    ours, theirs = await shop.desk.ticket(queue_id=cards), await shop.desk.ticket()
+    await shop.subscribe(queue_ids=[ids.encode("queue", cards)])
+    for ticket in (theirs, ours):
+        await shop.changes(ticket)
+    await shop.deliver()
+
+    assert {call.ticket for call in shop.receiver.taken} == {ours}
+
+
+async def test_a_webhook_whose_owner_is_gone_is_switched_off_and_taken_over(shop: Shop) -> None:
+    desk = shop.desk
+    boris = await desk.agent("Boris", Role.ADMIN)
+    browser = await desk.signed_in(boris)
+    made = await browser.post("/v1/webhooks", json={"url": shop.receiver.url})
+    shop.webhook, ticket = made.json()["id"], await desk.ticket()
+    shop.receiver.secrets.append(made.json()["secret"])
+    await desk.agent("Vera", Role.ADMIN)
+    gone = await shop.api.patch(f"/v1/agents/{ids.encode('agent', boris)}", json={"disabled": True}, headers=BLIND)
+    assert gone.status_code == 200, gone.text
+    await shop.changes(ticket)
+    await shop.deliver()
+    assert shop.receiver.calls == []
+    assert (await shop.read())["disabled_reason"] == "owner_gone"
+
+    on = await shop.api.patch(f"/v1/webhooks/{shop.webhook}", json={"enabled": True}, headers=BLIND)
+    await shop.changes(ticket, "low")
+    await shop.deliver()
+    assert on.json()["owner"].startswith("key:")
+    assert [call.ticket for call in shop.receiver.taken if call.type == "ticket.updated"] == [ticket]
+
+
+# --- order and failures ---------------------------------------------------------------------------
+
+
+async def test_a_failing_head_holds_its_followers_of_that_ticket_only(shop: Shop) -> None:
+    await shop.subscribe(types=["ticket.updated"])
+    slow, quick = await shop.desk.ticket(), await shop.desk.ticket()
+    for urgency in ("high", "low", "critical"):
+        await shop.changes(slow, urgency)
+        await shop.changes(quick, urgency)
+    shop.receiver.decide = lambda call: answer(500) if call.ticket == slow else answer(200)
+    await shop.deliver()
+    assert [call.ticket for call in shop.receiver.taken] == [quick] * 3
+    assert [call.ticket for call in shop.receiver.calls].count(slow) == 1
+
+    shop.receiver.decide = None
+    await shop.later(seconds=6)
+    await shop.deliver()
+    of_slow = [call.seq for call in shop.receiver.taken if call.ticket == slow]
+    assert len(of_slow) == 3
+    assert of_slow == sorted(of_slow)
+
+
+async def test_a_failed_call_is_tried_eight_times_over_about_28_hours_with_one_id_and_body(shop: Shop) -> None:
+    await shop.subscribe(types=["ticket.updated"])
+    await shop.changes(await shop.desk.ticket())
+    shop.receiver.then = answer(500, b"token: abc123 broke, whsec_c2VjcmV0 too")
+    hours = 0.0
+    for tries in range(1, 9):
+        await shop.deliver()
+        assert len(shop.receiver.calls) == tries
+        (logged,) = await shop.log()
+        if logged["state"] == "waiting":
+            async with shop.desk.db.connection() as tx:
+                pause = await tx.driver.fetchval("SELECT extract(epoch FROM due_at - now()) FROM outbox")
+            hours += float(pause) / 3600
+            await shop.later(seconds=float(pause) + 700)  # past any circuit, too
+
+    assert 25 < hours < 31
+    assert logged["state"] == "failed"
+    assert [each["code"] for each in logged["tries"]] == [500] * 8
+    assert "abc123" not in str(logged)
+    assert "c2VjcmV0" not in str(logged)
+    assert "broke" in logged["tries"][0]["answer"]
+    assert len({call.id for call in shop.receiver.calls}) == 1
+    assert len({str(call.payload) for call in shop.receiver.calls}) == 1
+    await shop.later(days=2)
+    await shop.deliver()
+    assert len(shop.receiver.calls) == 8
+
+
+@pytest.mark.parametrize(
+    ("reply", "code", "error"),
+    [
+        (answer(404), 404, "answered 404"),
+        (answer(301, location="http://127.0.0.1:1/"), 301, "answered 301"),
+        (None, None, "no answer in time"),
+        (b"", None, "connection lost"),
+        (b"nonsense\r\n\r\n", None, "connection lost"),
+    ],
+)
+async def test_whatever_is_no_yes_is_tried_again(shop: Shop, reply: bytes | None, code: int | None, error: str) -> None:
+    await shop.subscribe(types=["ticket.updated"])
+    await shop.changes(await shop.desk.ticket())
+    shop.receiver.script = [reply]
+    await shop.deliver()
+    (logged,) = await shop.log()
+    assert (logged["state"], logged["tries"][0]["code"], logged["tries"][0]["error"]) == ("waiting", code, error)
+
+    await shop.later(seconds=10)
+    await shop.deliver()
+    assert [each["state"] for each in await shop.log()] == ["delivered"]
+    assert len({call.id for call in shop.receiver.calls}) == 1
+
+
+async def test_a_huge_answer_is_taken_by_its_status(shop: Shop) -> None:
+    await shop.subscribe(types=["ticket.updated"])
+    await shop.changes(await shop.desk.ticket())
+    shop.receiver.then = answer(200, b"x" * 5_000_000)
+    await shop.deliver()
+    (logged,) = await shop.log()
+    assert logged["state"] == "delivered"
+    assert len(logged["tries"][0]["answer"]) <= 300
+
+
+async def test_a_receiver_that_asks_for_time_gets_it(shop: Shop) -> None:
+    await shop.subscribe(types=["ticket.updated"])
+    await shop.changes(await shop.desk.ticket())
+    shop.receiver.script = [answer(429, retry_after="3000")]
+    await shop.deliver()
+    await shop.later(seconds=2_900)
+    await shop.deliver()
+    assert len(shop.receiver.calls) == 1
+
+    await shop.later(seconds=120)
+    await shop.deliver()
+    assert [each["state"] for each in await shop.log()] == ["delivered"]
+
+
+async def test_a_receiver_that_was_down_hears_everything_in_order_when_it_is_back(shop: Shop) -> None:
+    await shop.subscribe(types=["ticket.updated"])
+    ticket = await shop.desk.ticket()
+    await shop.receiver.down()
+    for urgency in ("high", "low", "critical"):
+        await shop.changes(ticket, urgency)
+    await shop.deliver()
+    assert [each["tries"][0]["error"] for each in await shop.log() if each["tries"]] == ["cannot be reached"]
+
+    await shop.receiver.up()
+    await shop.later(minutes=15)
+    await shop.deliver()
+    assert [call.seq for call in shop.receiver.taken] == sorted(call.seq for call in shop.receiver.taken)
+    assert len(shop.receiver.taken) == 3
+
+
+async def test_410_switches_the_webhook_off(shop: Shop) -> None:
+    await shop.subscribe(types=["ticket.updated"])
+    ticket = await shop.desk.ticket()
+    for urgency in ("high", "low"):
+        await shop.changes(ticket, urgency)
+    shop.receiver.script = [answer(410)]
+    await shop.deliver()
+
+    webhook = await shop.read()
+    assert (webhook["enabled"], webhook["disabled_reason"]) == (False, "gone")
+    assert {each["state"] for each in await shop.log()} == {"failed"}
+    assert len(shop.receiver.calls) == 1, "what waited is not sent to one that is gone"
+    (alert,) = await shop.events("webhook.disabled")
+    assert alert["data"] == {"reason": "gone", "host": "127.0.0.1"}
+
+
+async def test_five_days_of_nothing_but_failures_switch_it_off_and_alert(shop: Shop) -> None:
+    await shop.subscribe(types=["ticket.updated"])
+    ticket = await shop.desk.ticket()
+    shop.receiver.then = answer(503)
+    for half_day in range(10):
+        await shop.changes(ticket, ("high", "low")[half_day % 2])
+        await shop.deliver()
+        assert (await shop.read())["enabled"], f"after {half_day / 2} days"
+        await shop.later(hours=12)
+    assert await shop.events("webhook.disabled") == []
+    await shop.deliver()
+
+    webhook = await shop.read()
+    assert (webhook["enabled"], webhook["disabled_reason"]) == (False, "failing")
+    assert [event["data"]["reason"] for event in await shop.events("webhook.disabled")] == ["failing"]
+    before = len(shop.receiver.calls)
+    await shop.later(days=1)
+    await shop.deliver()
+    assert len(shop.receiver.calls) == before
+
+
+async def test_one_failure_after_a_silent_week_switches_nothing_off(shop: Shop) -> None:
+    await shop.subscribe(types=["ticket.updated"])
+    ticket = await shop.desk.ticket()
+    shop.receiver.script = [answer(500)]
+    await shop.changes(ticket)
+    await shop.deliver()
+    await shop.later(days=7)  # the desk was off
+    shop.receiver.script = [answer(500)]
+    await shop.deliver()
+    assert (await shop.read())["enabled"]
+    assert len(shop.receiver.calls) == 2
+    await shop.changes(ticket, "low")
+    await shop.deliver()
+    assert (await shop.read())["failing_since"] is None
+
+
+async def test_a_call_whose_answer_was_lost_is_made_again_with_its_id(shop: Shop) -> None:
+    """The worker dies when the receiver has it, and before it could write so."""
+    await shop.subscribe(types=["ticket.updated"])
+    await shop.changes(await shop.desk.ticket())
+    await shop.tell()
+    async with shop.desk.db.connection() as tx:
+        await tx.driver.execute("UPDATE outbox SET state = 'calling', until = now() - interval '1 s', attempts = 1")
+    await shop.later(minutes=1)
+    await shop.deliver()
+    assert [each["state"] for each in await shop.log()] == ["delivered"]
+
+
+async def test_a_webhook_with_much_waiting_is_left_behind_and_loses_nothing(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omnidesk.desk.webhook_feed.MOST_WAITING", 3)
+    monkeypatch.setattr("omnidesk.desk.webhook_feed.PAGE", 2)
+    await shop.subscribe(types=["ticket.updated"])
+    ticket = await shop.desk.ticket()
+    for n in range(9):
+        await shop.changes(ticket, ("high", "low")[n % 2])
+    assert 3 <= await shop.tell() <= 4
+    while len(shop.receiver.taken) < 9:
+        await shop.deliver()
+    assert [call.seq for call in shop.receiver.taken] == sorted({call.seq for call in shop.receiver.calls})
+
+
+# --- trying, replaying, rotating ------------------------------------------------------------------
+
+
+async def test_a_test_goes_out_at_once_even_where_the_webhook_is_off_or_fails(shop: Shop) -> None:
+    await shop.subscribe(enabled=False)
+    tested = await shop.api.post(f"/v1/webhooks/{shop.webhook}/tests")
+    assert tested.status_code == 202
+    await shop.deliver()
+    (call,) = shop.receiver.taken
+    assert (call.type, call.payload["data"]["seq"]) == ("webhook.test", None)
+    outcome = (await shop.api.get(tested.headers["location"])).json()
+    assert (outcome["state"], outcome["payload"]) == ("delivered", call.payload)
+
+
+async def test_deliveries_are_replayed_by_their_ids(shop: Shop) -> None:
+    await shop.subscribe(types=["ticket.updated"])
+    await shop.changes(await shop.desk.ticket())
+    await shop.deliver()
+    first = shop.receiver.taken[0]
+
+    again = await shop.api.post(f"/v1/webhooks/{shop.webhook}/replays", json={"delivery_ids": [first.id]})
+    assert (again.status_code, again.json()["replayed"]) == (202, 1)
+    await shop.deliver()
+    assert [call.id for call in shop.receiver.taken] == [first.id] * 2
+
+    other = await shop.desk.key()
+    made = await other.post("/v1/webhooks", json={"url": shop.receiver.url, "types": ["ticket.created"]})
+    foreign = {"delivery_ids": [first.id]}
+    problem(await other.post(f"/v1/webhooks/{made.json()['id']}/replays", json=foreign), 422, "invalid")
+
+
+async def test_what_happened_while_it_was_off_comes_with_a_replay(shop: Shop) -> None:
+    await shop.subscribe(types=["ticket.updated"])
+    ticket = await shop.desk.ticket()
+    await shop.changes(ticket, "high")
+    await shop.deliver()
+    for enabled in (False, True):
+        await shop.tell()
+        await shop.api.patch(f"/v1/webhooks/{shop.webhook}", json={"enabled": enabled}, headers=BLIND)
+        if not enabled:
+            await shop.changes(ticket, "low")
+    await shop.changes(ticket, "critical")
+    await shop.deliver()
+    told = [call.payload["data"]["facts"]["changed"]["urgency"][1] for call in shop.receiver.taken]
+    assert told == ["high", "critical"]
+
+    replayed = await shop.api.post(f"/v1/webhooks/{shop.webhook}/replays", json={"after": 0})
+    assert replayed.json() | {"through": 0} == {"replayed": 1, "through": 0, "has_more": False}
+    await shop.deliver()
+    assert shop.receiver.taken[-1].payload["data"]["facts"]["changed"]["urgency"][1] == "low"
+
+    everything = await shop.api.post(f"/v1/webhooks/{shop.webhook}/replays", json={"after": 0, "only_failed": False})
+    assert everything.json()["replayed"] == 3
+    await shop.deliver()
+    assert len(shop.receiver.taken) == 6
+    assert len({call.id for call in shop.receiver.taken}) == 3
+
+
+async def test_a_replay_may_be_bounded_by_time_and_waiting_tries_are_due_at_once(shop: Shop) -> None:
+    await shop.subscribe(types=["ticket.updated"])
+    ticket = await shop.desk.ticket()
+    await shop.changes(ticket, "high")
+    shop.receiver.script = [answer(500)]
+    await shop.deliver()
+    since = (shop.desk.now() - timedelta(hours=1)).isoformat()
+    await shop.later(seconds=1)
+
+    replayed = await shop.api.post(f"/v1/webhooks/{shop.webhook}/replays", json={"since": since})
+    assert replayed.json()["replayed"] == 1
+    await shop.deliver()
+    assert [each["state"] for each in await shop.log()] == ["delivered"]
+    nothing = await shop.api.post(f"/v1/webhooks/{shop.webhook}/replays", json={"since": since, "until": since})
+    assert nothing.json()["replayed"] == 0
+    problem(await shop.api.post(f"/v1/webhooks/{shop.webhook}/replays", json={}), 422, "invalid")
+
+
+async def test_while_a_secret_rotates_both_the_old_and_the_new_verify(shop: Shop) -> None:
+    old = (await shop.subscribe(types=["ticket.updated"]))["secret"]
+    ticket = await shop.desk.ticket()
+    rotated = await shop.api.post(f"/v1/webhooks/{shop.webhook}/rotations", json={"overlap_s": 3600}, headers=BLIND)
+    new = rotated.json()["secret"]
+    assert new != old
+    await shop.changes(ticket, "high")
+    await shop.deliver()
+    shop.receiver.secrets = [new]
+    await shop.changes(ticket, "low")
+    await shop.deliver()
+    assert [call.secret for call in shop.receiver.taken] == [old, new]
+    assert len(shop.receiver.taken[0].headers["webhook-signature"].split()) == 2
+
+    await shop.later(minutes=61)
+    await shop.changes(ticket, "critical")
+    await shop.deliver()
+    assert shop.receiver.taken[-1].secret == new
+    assert len(shop.receiver.taken[-1].headers["webhook-signature"].split()) == 1
+
+
+async def test_a_rotation_without_overlap_ends_the_old_secret_at_once(shop: Shop) -> None:
+    await shop.subscribe(types=["ticket.updated"])
+    await shop.api.post(f"/v1/webhooks/{shop.webhook}/rotations", json={"overlap_s": 0}, headers=BLIND)
+    await shop.changes(await shop.desk.ticket())
+    await shop.deliver()
+    assert (shop.receiver.taken, shop.receiver.forged) == ([], 1)
+
+
+# --- the resource ---------------------------------------------------------------------------------
+
+
+async def test_the_secret_is_shown_once_and_sealed(shop: Shop) -> None:
+    key = {"idempotency-key": "make it"}
+    made = await shop.api.post("/v1/webhooks", json={"url": shop.receiver.url}, headers=key)
+    again = await shop.api.post("/v1/webhooks", json={"url": shop.receiver.url}, headers=key)
+    secret = made.json()["secret"]
+    assert secret.startswith("whsec_")
+    assert (again.json()["secret"], again.json()["already_shown"]) == (None, True)
+    assert again.json()["id"] == made.json()["id"]
+    assert secret not in (await shop.api.get("/v1/webhooks")).text
+    async with shop.desk.db.connection() as tx:
+        assert secret.encode() not in await tx.driver.fetchval("SELECT secret FROM webhooks")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://10.0.0.1/x",
+        "http://shop.example/x",
+        "https://u:p@shop.example/",
+        "https://shop.example:25/",
+        "nonsense",
+    ],
+)
+async def test_a_url_that_leads_inside_is_refused(desk: Desk, url: str) -> None:
+    admin = await desk.key()
+    refused = await admin.post("/v1/webhooks", json={"url": url})
+    problem(refused, 422, "bad_webhook_url")
+    assert [each["pointer"] for each in refused.json()["errors"]] == ["/url"]
+
+
+async def test_changes_need_the_version_and_what_one_may_not_see_is_not_there(shop: Shop) -> None:
+    made = await shop.subscribe()
+    at = f"/v1/webhooks/{shop.webhook}"
+    problem(await shop.api.patch(at, json={"description": "x"}), 428, "if_match_required")
+    changed = await shop.api.patch(at, json={"description": "x"}, headers={"if-match": '"1"'})
+    assert (changed.json()["description"], changed.headers["etag"]) == ("x", '"2"')
+    problem(await shop.api.patch(at, json={"description": "y"}, headers={"if-match": '"1"'}), 412, "stale")
+    assert (await shop.api.get(at, headers={"if-none-match": '"2"'})).status_code == 304
+    assert made["version"] == 1
+
+    queue = await shop.desk.another_queue("Cards")
+    limited = await shop.desk.key(queue_ids=frozenset({queue}))
+    for answered in (
+        await limited.get(at),
+        await limited.get(f"{at}/deliveries"),
+        await limited.post(f"{at}/tests"),
+        await limited.delete(at, headers=BLIND),
+    ):
+        problem(answered, 404, "not_found")
+    assert (await limited.get("/v1/webhooks")).json()["data"] == []
+    reader = await shop.desk.key("webhooks:read")
+    assert (await reader.get(at)).status_code == 200
+    problem(await reader.delete(at, headers=BLIND), 403, "missing_scope")
+    blind = await shop.desk.key("webhooks:write")
+    problem(await blind.post("/v1/webhooks", json={"url": shop.receiver.url}), 403, "missing_right")
+
+
+async def test_a_deleted_webhook_hears_nothing_more(shop: Shop) -> None:
+    await shop.subscribe()
+    ticket = await shop.desk.ticket()
+    await shop.changes(ticket)
+    await shop.tell()
+    assert (await shop.api.delete(f"/v1/webhooks/{shop.webhook}", headers=BLIND)).status_code == 204
+    await shop.changes(ticket, "low")
+    await shop.deliver()
+    assert shop.receiver.calls == []
+    problem(await shop.api.get(f"/v1/webhooks/{shop.webhook}"), 404, "not_found")
+
+
+async def test_a_revoked_key_is_told_nothing_more(shop: Shop) -> None:
+    desk = shop.desk
+    secret = await desk.secret()
+    keyed = await desk.client(authorization=f"Bearer {secret}")
+    made = await keyed.post("/v1/webhooks", json={"url": shop.receiver.url})
+    shop.webhook = made.json()["id"]
+    key_id = ids.decode("key", made.json()["owner"].removeprefix("key:"))
+    await access.revoke_key(desk.db, key_id, SYSTEM, version=None, now=desk.now())
+    await shop.changes(await desk.ticket())
+    await shop.deliver()
+    assert shop.receiver.calls == []
+    assert (await shop.read())["disabled_reason"] == "owner_gone"
