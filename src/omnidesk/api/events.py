@@ -80,6 +80,8 @@ def wants(actor: Actor, types: frozenset[str] | None) -> Callable[[Numbered], bo
             )
         if event.type.startswith("key."):
             return "keys:write" in may
+        if event.type.startswith("contact."):
+            return not (actor.queue_ids or actor.inbox_ids)
         if event.type.startswith("arrival."):
             return "arrivals:read" in may and not limited
         return not limited

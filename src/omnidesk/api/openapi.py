@@ -96,6 +96,7 @@ TAGS = (
     ("tickets", "What customers want of us: list, read, move along, assign"),
     ("messages", "What was said: timeline, replies, notes, deliveries"),
     ("attachments", "Files, up and down"),
+    ("contacts", "Who writes to us: people, their identities, what they said"),
     ("agents", "Who works here"),
     ("queues", "Where tickets wait"),
     ("calendars", "Opening hours and holidays"),

@@ -80,13 +80,16 @@ async def lock_ticket(tx: Tx, ticket_id: UUID) -> Head | None:
 
 
 async def conversations(tx: Tx, ticket_id: UUID) -> list[Conversation]:
-    """The conversations of a locked ticket, the ones heard last first."""
+    """The conversations of a locked ticket: with the requester's preferred identity first, then as they were heard."""
     rows = await tx.driver.fetch(
         """
         SELECT id, inbox_id, thread_key, token, subject, requester_id, private,
                last_inbound_at IS NOT NULL OR EXISTS (SELECT FROM messages AS m
                   WHERE m.conversation_id = c.id AND m.direction = 'in') AS heard
-          FROM conversations AS c WHERE ticket_id = $1 ORDER BY last_inbound_at DESC NULLS LAST, id DESC
+          FROM conversations AS c WHERE ticket_id = $1
+         ORDER BY EXISTS (SELECT FROM identities AS i JOIN contacts AS p ON p.id = i.contact_id
+                           WHERE i.id = c.requester_id AND p.preferred_identity_id = i.id) DESC,
+                  last_inbound_at DESC NULLS LAST, id DESC
         """,
         ticket_id,
     )

@@ -41,6 +41,7 @@ _AGENT = frozenset(
         "tickets:write",
         "messages:write",
         "contacts:read",
+        "contacts:write",
         "agents:read",
         "queues:read",
         "inboxes:read",

@@ -81,6 +81,8 @@ def _sees(owner: Actor, event: Numbered) -> bool:
             not owner.inbox_ids or event.inbox_id in owner.inbox_ids
         )
     limited = owner.kind == "key" and bool(owner.queue_ids or owner.inbox_ids)
+    if event.type.startswith("contact."):
+        return not (owner.queue_ids or owner.inbox_ids)
     needed = {"key": "keys:write", "arrival": "arrivals:read", "webhook": "webhooks:read"}
     scope = needed.get(event.type.partition(".")[0])
     return not limited and (scope is None or scope in may)

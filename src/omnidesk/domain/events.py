@@ -33,6 +33,12 @@ class EventType(StrEnum):
     PROMISE_RENEGOTIATED = "promise.renegotiated"  # data.replaced_by
     CLOCK_CHANGED = "clock.changed"  # data: kind, state, at, due_at
     CLOCK_WARNED = "clock.warned"  # data: kind, percent, level, told
+    CONTACT_CREATED = "contact.created"
+    CONTACT_UPDATED = "contact.updated"  # data.changed: names of fields; data.identity_id: which of its identities
+    CONTACT_MERGED = "contact.merged"  # into the subject; data: merge_id, source_id
+    CONTACT_UNMERGED = "contact.unmerged"  # data: merge_id, source_id, back
+    CONTACT_EXPORTED = "contact.exported"
+    CONTACT_ERASED = "contact.erased"  # data: erasure_id, state
     AGENT_CREATED = "agent.created"
     AGENT_UPDATED = "agent.updated"
     AGENT_PRESENCE = "agent.presence_changed"
@@ -76,6 +82,7 @@ _SUBJECTS = {
     "clock": "clock",
     "calendar": "calendar",
     "webhook": "webhook",
+    "contact": "contact",
 }
 _ABOUT_AN_AGENT = frozenset({"ticket.assigned", "ticket.unassigned", "ticket.offered", "ticket.offer_ended"})
 

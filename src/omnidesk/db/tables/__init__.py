@@ -7,7 +7,7 @@ provider thread of one inbox) that belongs to a *ticket*. Rows point to an *iden
 
 from omnidesk.db.tables.arrivals import arrival_bodies, arrivals, lanes
 from omnidesk.db.tables.columns import metadata
-from omnidesk.db.tables.contacts import contacts, identities
+from omnidesk.db.tables.contacts import contact_merges, contacts, erased_refs, erasures, identities
 from omnidesk.db.tables.decisions import clocks, decisions, handoffs, offers, promises
 from omnidesk.db.tables.desk import calendars, leases, policies, settings
 from omnidesk.db.tables.inboxes import inbox_addresses, inboxes
@@ -43,10 +43,13 @@ __all__ = [
     "calendars",
     "circuits",
     "clocks",
+    "contact_merges",
     "contacts",
     "conversations",
     "decisions",
     "deliveries",
+    "erased_refs",
+    "erasures",
     "event_ids",
     "events",
     "files",

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from omnidesk.db.tables.columns import EMPTY_TEXTS, Moment, key, metadata, moment
+from omnidesk.db.tables.columns import EMPTY_TEXTS, Moment, key, metadata, moment, version
 
 conversations = Table(
     "conversations",
@@ -70,12 +70,14 @@ messages = Table(
     Column("at", Moment, nullable=False),  # the platform's time, never later than the arrival's
     Column("edited_at", Moment),
     Column("deleted_at", Moment),
+    version(),
     moment("created_at"),
     CheckConstraint("(conversation_id IS NULL) <> (ticket_id IS NULL)", name="home"),
     CheckConstraint("direction IN ('in','out','note')", name="direction"),
     Index("ix_messages_conversation_id", "conversation_id", "at", "id"),
     Index("ix_messages_group", "conversation_id", "group_key", postgresql_where=text("group_key IS NOT NULL")),
     Index("ix_messages_ticket_id", "ticket_id", "at", "id", postgresql_where=text("ticket_id IS NOT NULL")),
+    Index("ix_messages_identity_id", "identity_id", postgresql_where=text("identity_id IS NOT NULL")),
 )
 
 message_refs = Table(
@@ -96,6 +98,7 @@ message_revisions = Table(
     Column("message_id", Uuid, ForeignKey("messages.id"), nullable=False),
     Column("text", Text, nullable=False),
     Column("html", Text, nullable=False, server_default=""),
+    Column("actor", Text),  # whose change took its place; null: the customer's
     moment("created_at"),
     Index("ix_message_revisions_message_id", "message_id"),
 )
@@ -119,7 +122,9 @@ attachments = Table(
     Column("size", BigInteger, nullable=False),
     Column("cid", Text, nullable=False, server_default=""),
     Column("position", SmallInteger, nullable=False, server_default="0"),
-    Column("state", Text, nullable=False, server_default="stored"),  # stored | pending | failed | skipped
+    Column(
+        "state", Text, nullable=False, server_default="stored"
+    ),  # stored | pending | failed | skipped | deleted | erased
     Column("source_url", Text),
     Column("error", Text),
     Column("uploader", Text),  # who uploaded it, until it is used

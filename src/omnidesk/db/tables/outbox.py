@@ -56,6 +56,12 @@ deliveries = Table(
     moment("updated_at"),
     Index("ix_deliveries_message_id", "message_id"),
     Index("ix_deliveries_message_ref", "message_ref", unique=True),
+    Index(
+        "ix_deliveries_troubled",
+        "updated_at",
+        "id",
+        postgresql_where=text("state IN ('unknown','rejected','bounced')"),
+    ),
 )
 
 outbox = Table(

@@ -17,6 +17,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from omnidesk.db.tables.columns import EMPTY_OBJECT, Moment, key, metadata, moment, version
 
+_STATED = "(facts ->> '{}'::text) IS NOT NULL"  # by the customer
+
 ticket_numbers = Sequence("ticket_numbers", metadata=metadata)
 
 tickets = Table(
@@ -73,6 +75,8 @@ tickets = Table(
     Index("ix_tickets_status_updated", "status", "updated_at", "id"),
     Index("ix_tickets_queue_updated", "queue_id", "updated_at", "id"),
     Index("ix_tickets_requester_id", "requester_id", "id"),
+    Index("ix_tickets_order", text("(facts ->> 'order'::text)"), "id", postgresql_where=text(_STATED.format("order"))),
+    Index("ix_tickets_phone", text("(facts ->> 'phone'::text)"), "id", postgresql_where=text(_STATED.format("phone"))),
     postgresql_with={"fillfactor": "80"},
 )
 

@@ -1,0 +1,7 @@
+INSERT INTO contacts (id, name) VALUES ('01900000-0000-7000-8000-000000000020', 'Ivan P.');
+INSERT INTO contact_merges (id, source_id, survivor_id, moved, actor) VALUES
+  ('01900000-0000-7000-8000-000000000021', '01900000-0000-7000-8000-000000000020',
+   '01900000-0000-7000-8000-000000000007', '[]', 'system');
+INSERT INTO erasures (id, contact_id, actor) VALUES
+  ('01900000-0000-7000-8000-000000000022', '01900000-0000-7000-8000-000000000020', 'system');
+INSERT INTO erased_refs (digest) VALUES ('d');
