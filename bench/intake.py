@@ -9,6 +9,7 @@ import uvloop
 from bench import baseline
 from bench.rig import ROUNDS, Figures, desk, drain, figure, fill, median, new_database, server
 from omnidesk.db.embedded import EmbeddedPostgres
+from omnidesk.process import settle_heap
 
 ARRIVALS = 4_000
 LETTERS = (
@@ -21,6 +22,7 @@ LETTERS = (
 
 
 def run() -> Figures:
+    settle_heap()  # as a worker process does
     with server() as running, tempfile.TemporaryDirectory() as files:
         return uvloop.run(_measure(running, Path(files)))
 

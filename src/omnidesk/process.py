@@ -1,6 +1,7 @@
 """How a process of the desk runs: until it is told to stop, then in an orderly way, within five seconds."""
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
@@ -19,8 +20,17 @@ Main = Callable[[asyncio.Event], Awaitable[None]]
 """What a process does until the event is set."""
 
 
+def settle_heap() -> None:
+    """Take what is loaded out of the garbage collector's rounds: looking through it took a sixth of intake's time,
+    and stopped everything for a tenth of a second each time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+
+
 def run(main: Main) -> None:
     """Run `main` until it returns; SIGTERM and Ctrl-C tell it to stop, a second one ends the process at once."""
+    settle_heap()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_until_told(main))
     signal.setitimer(signal.ITIMER_REAL, 0)
