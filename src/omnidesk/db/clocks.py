@@ -128,9 +128,18 @@ ON CONFLICT (id) DO UPDATE SET policy_version = excluded.policy_version, target_
 """
 
 
+async def add(tx: Tx, clocks: Sequence[Stored]) -> None:
+    """Write the clocks of new tickets."""
+    await _WRITTEN.insert(tx, _rows(clocks))
+
+
 async def write(tx: Tx, clocks: Sequence[Stored]) -> None:
     """Write clocks, new ones and changed ones. Their tickets are locked."""
-    rows = [
+    await _WRITTEN.insert(tx, _rows(clocks), conflict=_AGAIN)
+
+
+def _rows(clocks: Sequence[Stored]) -> list[tuple[Any, ...]]:
+    return [
         (
             *(one.clock.id, one.clock.ticket_id, one.clock.kind, one.calendar_id, one.policy_version),
             *(one.clock.target // MS, one.clock.state, one.clock.started_at, one.clock.runs_since),
@@ -138,7 +147,6 @@ async def write(tx: Tx, clocks: Sequence[Stored]) -> None:
         )
         for one in clocks
     ]
-    await _WRITTEN.insert(tx, rows, conflict=_AGAIN)
 
 
 async def lock_free(tx: Tx, ticket_ids: Sequence[UUID]) -> dict[UUID, Watched]:

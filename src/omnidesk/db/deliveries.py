@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from omnidesk.db import outbox
+from omnidesk.db import outbox, tables
+from omnidesk.db.bulk import Bulk
 from omnidesk.db.session import Tx
 from omnidesk.domain.messages import Author, Ref
 
@@ -45,58 +46,38 @@ class Change:
     automatic: bool
 
 
+_MESSAGES = Bulk(
+    tables.messages,
+    *("id", "conversation_id", "direction", "author", "agent_id", "subject", "text", "html", "automatic", "at"),
+)
+_DELIVERIES = Bulk(tables.deliveries, "id", "message_id", "conversation_id", "to_ids", "cc_ids", "message_ref")
+
+
 async def add(tx: Tx, posts: Sequence[Post]) -> None:
     """Store messages, deliveries, references and calls: a few statements, however many posts. Tickets are locked."""
     if not posts:
         return
-    await tx.driver.execute(
-        """
-        INSERT INTO messages (id, conversation_id, direction, author, agent_id, subject, text, html, automatic, at)
-        SELECT id, conversation_id, 'out', author, agent_id, subject, text, html, automatic, at
-          FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::bool[],
-                      $9::timestamptz[])
-               AS m (id, conversation_id, author, agent_id, subject, text, html, automatic, at)
-        """,
-        [post.message_id for post in posts],
-        [post.conversation_id for post in posts],
-        [str(post.author) for post in posts],
-        [post.agent_id for post in posts],
-        [post.subject for post in posts],
-        [post.text for post in posts],
-        [post.html for post in posts],
-        [post.automatic for post in posts],
-        [post.at for post in posts],
-    )
-    await _add_deliveries(tx, posts)
+    messages = [
+        (
+            *(post.message_id, post.conversation_id, "out", post.author, post.agent_id, post.subject, post.text),
+            *(post.html, post.automatic, post.at),
+        )
+        for post in posts
+    ]
+    await _MESSAGES.insert(tx, messages)
+    ways = [
+        (post.delivery_id, post.message_id, post.conversation_id, post.to_ids, post.cc_ids, post.message_ref)
+        for post in posts
+    ]
+    await _DELIVERIES.insert(tx, ways)
     await add_refs(tx, [(post.ref, post.message_id) for post in posts if post.ref])
-    await outbox.put(tx, [call for post in posts for call in post.calls])
-
-
-async def _add_deliveries(tx: Tx, posts: Sequence[Post]) -> None:
-    await tx.driver.execute(
-        """
-        INSERT INTO deliveries (id, message_id, conversation_id, to_ids, cc_ids, message_ref)
-        SELECT id, message_id, conversation_id, coalesce(to_ids, '{}'), coalesce(cc_ids, '{}'), message_ref
-          FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[])
-               WITH ORDINALITY AS d (id, message_id, conversation_id, message_ref, n)
-          LEFT JOIN (SELECT n, array_agg(identity_id ORDER BY place) FILTER (WHERE NOT cc) AS to_ids,
-                            array_agg(identity_id ORDER BY place) FILTER (WHERE cc) AS cc_ids
-                       FROM unnest($5::int[], $6::uuid[], $7::bool[])
-                            WITH ORDINALITY AS r (n, identity_id, cc, place)
-                      GROUP BY n) AS recipients USING (n)
-        """,
-        [post.delivery_id for post in posts],
-        [post.message_id for post in posts],
-        [post.conversation_id for post in posts],
-        [post.message_ref for post in posts],
-        [n for n, post in enumerate(posts, 1) for _ in (*post.to_ids, *post.cc_ids)],
-        [identity for post in posts for identity in (*post.to_ids, *post.cc_ids)],
-        [cc for post in posts for cc in [False] * len(post.to_ids) + [True] * len(post.cc_ids)],
-    )
+    await outbox.add(tx, [call for post in posts for call in post.calls])
 
 
 async def add_refs(tx: Tx, refs: Sequence[tuple[Ref, UUID]]) -> None:
     """Note under which ids the world knows our messages; one that is known already stays as it is."""
+    if not refs:
+        return
     ordered = sorted(refs, key=lambda pair: pair[0].key)
     await tx.driver.execute(
         """

@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from omnidesk.db.bulk import as_json
+from omnidesk.db import tables
+from omnidesk.db.bulk import Bulk, as_json
 from omnidesk.db.session import Tx
 from omnidesk.domain.events import Event
 
 SEQUENCER = 0x6F6D6E65  # the advisory lock of whoever numbers
+_EVENTS = Bulk(tables.events, "type", "ticket_id", "subject_id", "actor", "data", "request_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,20 +34,12 @@ class Numbered:
 async def record(tx: Tx, events: Sequence[Event], *, request_id: str | None = None) -> None:
     """Append facts, in this order. Call it after the ticket's row is locked: ids are drawn here."""
     if events:
-        await tx.driver.execute(
-            """
-            INSERT INTO events (type, ticket_id, subject_id, actor, data, request_id)
-            SELECT type, ticket_id, subject_id, actor, data::jsonb, $6
-              FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::text[])
-                   WITH ORDINALITY AS e (type, ticket_id, subject_id, actor, data, n)
-             ORDER BY n
-            """,
-            [event.type for event in events],
-            [event.ticket_id for event in events],
-            [event.subject_id for event in events],
-            [event.actor for event in events],
-            [as_json(event.data) for event in events],
-            request_id,
+        await _EVENTS.insert(
+            tx,
+            [
+                (event.type, event.ticket_id, event.subject_id, event.actor, as_json(event.data), request_id)
+                for event in events
+            ],
         )
 
 

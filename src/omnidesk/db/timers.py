@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from omnidesk.db.bulk import as_json
+from omnidesk.db import tables
+from omnidesk.db.bulk import Bulk, as_json
 from omnidesk.db.session import Tx
 
 
@@ -17,6 +18,14 @@ class Timer:
     due_at: datetime
     attempts: int = 0  # failures so far
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+_TIMERS = Bulk(tables.timers, "kind", "subject_id", "due_at", "data")
+
+
+async def add(tx: Tx, timers: Collection[Timer]) -> None:
+    """Set the timers of subjects that are new: there is none of them yet."""
+    await _TIMERS.insert(tx, [(each.kind, each.subject_id, each.due_at, as_json(each.data)) for each in timers])
 
 
 async def set_timers(tx: Tx, timers: Collection[Timer]) -> None:

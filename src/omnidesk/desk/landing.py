@@ -242,7 +242,7 @@ class Landing:
                         self.known.identities[inbound.sender.key].id,
                     ),
                     *(text.shorten(inbound.subject, 500), inbound.text, inbound.quoted, inbound.html),
-                    "{" + ",".join(f'"{hint}"' for hint in placement.hints) + "}",
+                    placement.hints,
                     *(inbound.automatic, inbound.group_key or None, arrival_id, said_at),
                 )
             )

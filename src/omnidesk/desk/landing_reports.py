@@ -98,7 +98,7 @@ class Reports:
         message_id, at = new_id(self._now), item.sent_at or read.arrival.received_at
         self._rows.messages.append(
             (
-                *(message_id, conversation_id, "out", Author.STAFF, None, "", item.text, "", "", "{}"),
+                *(message_id, conversation_id, "out", Author.STAFF, None, "", item.text, "", "", ()),
                 *(False, None, read.arrival.id, at),
             )
         )
