@@ -38,7 +38,9 @@ async def heard(tx: Tx, rows: Sequence[tuple[UUID, str, datetime | None, datetim
 async def link_repeats(tx: Tx, ticket_ids: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
     """Link new tickets to the last one of the same person about the same thing within 30 days: (ticket, earlier one).
 
-    The same thing: the same subject, however often answered, or the same order.
+    The same thing: the same subject, however often answered, or the same order. Of each of his addresses the last
+    500 tickets are looked at. OFFSET 0 keeps `LIMIT 1` from making the planner walk through all tickets from the
+    newest (measured on a young desk: 1.4 s a batch).
     """
     if not ticket_ids:
         return []
@@ -48,9 +50,12 @@ async def link_repeats(tx: Tx, ticket_ids: Sequence[UUID]) -> list[tuple[UUID, U
         SELECT t.id, 'repeat_of', earlier.id
           FROM tickets AS t JOIN identities AS i ON i.id = t.requester_id
          CROSS JOIN LATERAL (
-               SELECT o.id FROM identities AS own JOIN tickets AS o ON o.requester_id = own.id
-                WHERE own.contact_id = i.contact_id AND o.id < t.id AND o.status <> 'spam'
-                      AND o.created_at > t.created_at - interval '30 days'
+               SELECT o.id FROM (
+                      SELECT his.* FROM identities AS own
+                       CROSS JOIN LATERAL (SELECT id, status, created_at, facts, subject FROM tickets
+                                            WHERE requester_id = own.id AND id < t.id ORDER BY id DESC LIMIT 500) AS his
+                       WHERE own.contact_id = i.contact_id OFFSET 0) AS o
+                WHERE o.status <> 'spam' AND o.created_at > t.created_at - interval '30 days'
                       AND (o.facts->>'order' = t.facts->>'order'
                            OR (t.subject <> ''
                                AND regexp_replace(lower(o.subject), '^((re|fwd?|отв)\s*:\s*)+', '')

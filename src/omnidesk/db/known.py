@@ -48,6 +48,7 @@ class KnownIdentity:
     acks: int  # acknowledgements since `acks_since`
     acks_since: datetime | None
     unreachable_at: datetime | None
+    new: bool = False  # made by this batch: nobody's ticket before it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +248,7 @@ async def identify(
             acks=row["acks"],
             acks_since=row["acks_since"],
             unreachable_at=row["unreachable_at"],
+            new=row["id"] in new,
         )
         for row in rows
     }

@@ -10,6 +10,7 @@ as unreachable, and the tickets that receipts and bounces are about, are therefo
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from omnidesk.db.session import Database, Tx, is_away
 from omnidesk.desk import clocks as desk_clocks
 from omnidesk.desk import escalate, loops, opening, settle, setup
 from omnidesk.desk.accept import Door, clean_key
-from omnidesk.desk.batch import Read, Rows
+from omnidesk.desk.batch import Draft, Read, Rows
 from omnidesk.desk.inboxes import Channels
 from omnidesk.desk.known import Moved, look_up
 from omnidesk.desk.landing import Landing
@@ -200,7 +201,7 @@ class Intake:
         opened = opening.open_tickets(rows.drafts, sequences, landing.setup, now=now)
         await statements.TICKETS.insert(tx, opened.tickets)
         await statements.LINKS.insert(tx, rows.links)
-        repeats = await statements.link_repeats(tx, [draft.id for draft in rows.drafts])
+        repeats = await statements.link_repeats(tx, _of_known_people(rows.drafts))
         await statements.heard(
             tx,
             [
@@ -226,8 +227,9 @@ class Intake:
         await statements.DECISIONS.insert(tx, opened.decisions)
         await deliveries.add(tx, opened.posts)
         await statements.PROMISES.insert(tx, opened.promises)
-        await clocks.write(tx, opened.clocks)
-        await timers.set_timers(tx, [*opened.timers, *escalate.asked(rows.senior, now)])
+        await clocks.add(tx, opened.clocks)
+        await timers.add(tx, opened.timers)
+        await timers.set_timers(tx, escalate.asked(rows.senior, now))
         moved = await desk_clocks.step(tx, _steps(rows), actor="contact")
         await statements.count_acks(tx, [(identity, *counted) for identity, counted in sorted(opened.acks.items())])
         await statements.edit_messages(tx, rows.edits)
@@ -278,6 +280,12 @@ class Intake:
             ticket_id=journal.ticket_id,
             error=journal.error or journal.reason,
         )
+
+
+def _of_known_people(drafts: Sequence[Draft]) -> list[UUID]:
+    """The new tickets of people who may have had another one before."""
+    tickets = Counter(draft.requester.contact_id for draft in drafts)
+    return [draft.id for draft in drafts if not draft.requester.new or tickets[draft.requester.contact_id] > 1]
 
 
 def _linked(ticket_id: UUID, earlier: UUID) -> Event:
