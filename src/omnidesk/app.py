@@ -2,7 +2,7 @@
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -24,13 +24,16 @@ from omnidesk.config import Settings, SettingsError, secret_keys
 from omnidesk.db import embedded
 from omnidesk.db.listen import Listener
 from omnidesk.db.session import Database
-from omnidesk.desk import webhooks
+from omnidesk.desk import job_exports, job_updates, webhooks
 from omnidesk.desk.accept import Door
 from omnidesk.desk.deliver import Deliverer
 from omnidesk.desk.feed import Feed
 from omnidesk.desk.files import FileStore
 from omnidesk.desk.inboxes import Channels
 from omnidesk.desk.intake import Intake
+from omnidesk.desk.job_exports import TicketExport
+from omnidesk.desk.job_updates import TicketUpdate
+from omnidesk.desk.jobs import Kind, Runner
 from omnidesk.desk.reading import Reader
 from omnidesk.desk.sending import Messages
 from omnidesk.desk.vault import Vault
@@ -41,6 +44,7 @@ from omnidesk.process import GRACE_S, together
 from omnidesk.web import pages as console
 from omnidesk.web import visit
 
+JOBS: Mapping[str, Kind] = {job_exports.KIND: TicketExport(), job_updates.KIND: TicketUpdate()}
 WITHOUT_NAME = "omnidesk.localhost"  # the domain of a desk that is reached by an address only
 
 
@@ -131,6 +135,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         deliverer=Deliverer(desk.db, kinds, listener=desk.listener),
         webhooks=Deliverer(desk.db, told, listener=desk.listener, **LIMITS),
         files=desk.files,
+        jobs=Runner(desk.db, desk.files, JOBS),
     )
     try:
         await worker.work(parts, stop)

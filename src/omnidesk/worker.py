@@ -14,6 +14,7 @@ from omnidesk.desk.frozen import run_thaw
 from omnidesk.desk.housekeeping import Housekeeper
 from omnidesk.desk.inboxes import Channels
 from omnidesk.desk.intake import Intake
+from omnidesk.desk.jobs import Runner
 from omnidesk.desk.planner import Planner
 from omnidesk.desk.timers import HANDLERS, run_timers
 from omnidesk.desk.watches import Watches
@@ -33,6 +34,7 @@ class Parts:
     deliverer: Deliverer
     webhooks: Deliverer  # of its own: a slow receiver takes no room from answers to customers
     files: FileStore
+    jobs: Runner
 
 
 async def work(parts: Parts, stop: asyncio.Event) -> None:
@@ -50,6 +52,7 @@ async def work(parts: Parts, stop: asyncio.Event) -> None:
         parts.deliverer.run(stop),
         parts.webhooks.run(stop),
         run_telling(db, listener, stop),
+        parts.jobs.run(stop, listener),
         run_sequencer(db, listener, stop),
         Planner(db, listener).run(stop),
         run_timers(db, stop, handlers=handlers, listener=listener),

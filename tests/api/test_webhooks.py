@@ -13,8 +13,9 @@ from omnidesk.channels import outgoing
 from omnidesk.db.session import Database
 from omnidesk.desk import access, feed
 from omnidesk.desk.deliver import Deliverer
+from omnidesk.desk.owners import Owners
 from omnidesk.desk.webhook_calls import LIMITS, Webhooks
-from omnidesk.desk.webhook_feed import Owners, tell_batch
+from omnidesk.desk.webhook_feed import tell_batch
 from omnidesk.domain import ids
 from omnidesk.domain.people import SYSTEM, Role
 from tests.api.conftest import SITE, Desk

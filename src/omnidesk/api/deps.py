@@ -182,6 +182,7 @@ PromiseId = Annotated[UUID, TypeId("promise")]
 HandoffId = Annotated[UUID, TypeId("handoff")]
 ClockId = Annotated[UUID, TypeId("clock")]
 CalendarId = Annotated[UUID, TypeId("calendar")]
+JobId = Annotated[UUID, TypeId("job")]
 WebhookId = Annotated[UUID, TypeId("webhook")]
 WebhookDeliveryId = Annotated[UUID, TypeId("webhook_delivery")]
 

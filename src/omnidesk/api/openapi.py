@@ -103,6 +103,7 @@ TAGS = (
     ("inboxes", "Configured accounts of channels, and the channels there are"),
     ("arrivals", "The journal of what came in"),
     ("events", "The feed of facts"),
+    ("jobs", "Long work: exports and changes of many tickets"),
     ("webhooks", "Programs that are told of events, and the log of what they were told"),
     ("keys", "API keys"),
     ("sessions", "Signing in and out"),

@@ -90,6 +90,7 @@ async def take_unreferenced(tx: Tx, days: int, limit: int = 1_000) -> list[bytes
             SELECT f.sha256 FROM files AS f
              WHERE f.created_at < now() - make_interval(days => $1)
                AND NOT EXISTS (SELECT FROM attachments AS a WHERE a.sha256 = f.sha256)
+               AND NOT EXISTS (SELECT FROM job_parts AS p WHERE p.sha256 = f.sha256)
              ORDER BY f.created_at LIMIT $2 FOR UPDATE OF f SKIP LOCKED)
         RETURNING sha256
         """,

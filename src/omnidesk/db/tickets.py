@@ -163,6 +163,12 @@ async def count(tx: Tx, wanted: Filter, actor: Actor) -> int:
     return int((await tx.execute(select(func.count()).select_from(some.subquery()))).scalar_one())
 
 
+async def total(tx: Tx, wanted: Filter, actor: Actor) -> int:
+    """How many there are, whatever it takes."""
+    query = select(func.count()).select_from(tables.tickets).where(*_conditions(wanted, actor))
+    return int((await tx.execute(query)).scalar_one())
+
+
 async def read(tx: Tx, ticket_id: UUID, actor: Actor) -> Row | None:
     """One ticket, if the actor may see it."""
     rule = visible(actor)
@@ -337,6 +343,13 @@ async def lock(tx: Tx, ticket_id: UUID, actor: Actor) -> Locked | None:
         closed_at=row.closed_at,
     )
     return Locked(ticket=ticket, row=row)
+
+
+async def lock_all(tx: Tx, ticket_ids: Sequence[UUID]) -> None:
+    """Lock several tickets in their order, before any of them is changed."""
+    await tx.driver.execute(
+        "SELECT FROM tickets WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE", list(ticket_ids)
+    )
 
 
 async def save(tx: Tx, ticket: Ticket, *, now: datetime) -> None:

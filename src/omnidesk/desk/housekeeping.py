@@ -8,9 +8,10 @@ from uuid import uuid4
 import asyncpg
 import structlog
 
-from omnidesk.db import access, housekeeping, idempotency, leases, outbox, webhook_deliveries, webhooks
+from omnidesk.db import access, housekeeping, idempotency, jobs, leases, outbox, webhook_deliveries, webhooks
 from omnidesk.db.session import Database, Tx, is_away, root_cause
 from omnidesk.desk import calendars
+from omnidesk.desk.jobs import RESULTS_STAY
 from omnidesk.desk.loops import keep, trace
 
 log = structlog.get_logger(__name__)
@@ -20,6 +21,7 @@ EVERY_S = 60.0
 BATCH = 1_000
 AHEAD = 3  # days that have their partition before they begin
 OUTBOX_DAYS = 30  # after a call ended
+JOBS_STAY = timedelta(days=30)  # after they are over
 FILES_EVERY = timedelta(hours=1)
 
 Job = Callable[[Tx, datetime], Awaitable[int]]  # one bounded batch; how many rows it was about
@@ -45,6 +47,10 @@ async def _webhooks(tx: Tx, now: datetime) -> int:
     return await webhooks.sweep(tx, limit=BATCH)
 
 
+async def _jobs(tx: Tx, now: datetime) -> int:
+    return await jobs.expire(tx, now, results_stay=RESULTS_STAY, jobs_stay=JOBS_STAY, limit=BATCH)
+
+
 async def _sessions(tx: Tx, now: datetime) -> int:
     await access.sweep(tx, now)
     return 0
@@ -59,6 +65,7 @@ JOBS: Mapping[str, Job] = {
     "webhook_deliveries": _webhook_deliveries,
     "webhooks": _webhooks,
     "idempotency_keys": _idempotency,
+    "jobs": _jobs,
     "sessions": _sessions,
 }
 

@@ -6,59 +6,26 @@ which many calls wait is left behind until some are made: its events stay where 
 """
 
 import asyncio
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
-from omnidesk.db import access, events, outbox, webhook_deliveries, webhooks
+from omnidesk.db import events, outbox, webhook_deliveries, webhooks
 from omnidesk.db.events import Numbered
 from omnidesk.db.listen import NUMBERED, Listener
 from omnidesk.db.session import Database, Tx
 from omnidesk.db.webhook_deliveries import New
 from omnidesk.db.webhooks import Webhook
-from omnidesk.desk.access import actor_of, key_actor, rights
+from omnidesk.desk.access import rights
 from omnidesk.desk.loops import keep
 from omnidesk.desk.new_ids import new_id
+from omnidesk.desk.owners import Owners
 from omnidesk.desk.webhooks import again, call_of, find, switch_off
 from omnidesk.domain.people import Actor
 
 PAGE = 200
 MOST_WAITING = 2_000  # calls of one webhook
-FRESH_S = 5.0  # what an owner may is looked at again after so long
 SCANNED = 5_000  # events of one request to replay
-
-Owner = tuple[str, UUID]
-
-
-class Owners:
-    """Who owns webhooks, as they are now; each is remembered for some seconds."""
-
-    def __init__(self, *, fresh_s: float = FRESH_S) -> None:
-        self._fresh_s = fresh_s
-        self._known: dict[Owner, tuple[float, Actor | None]] = {}
-
-    async def get(self, tx: Tx, webhook: Webhook) -> Actor | None:
-        """None when he is gone: disabled, revoked or expired."""
-        owner = (webhook.owner_kind, webhook.owner_id)
-        known = self._known.get(owner)
-        if known is None or time.monotonic() - known[0] >= self._fresh_s:
-            known = self._known[owner] = (time.monotonic(), await _actor(tx, owner))
-        return known[1]
-
-
-async def _actor(tx: Tx, owner: Owner) -> Actor | None:
-    kind, owner_id = owner
-    if kind == "agent":
-        person = await access.person(tx, owner_id)
-        return actor_of(person) if person and not person.disabled_at else None
-    key = await access.key(tx, owner_id)
-    if key is None or key.revoked_at or (key.expires_at and key.expires_at <= datetime.now(UTC)):
-        return None
-    person = await access.person(tx, key.agent_id) if key.agent_id else None
-    if key.agent_id and (person is None or person.disabled_at):
-        return None
-    return key_actor(key, person)
 
 
 def is_told(webhook: Webhook, owner: Actor, event: Numbered) -> bool:
@@ -120,7 +87,7 @@ async def tell_batch(db: Database, owners: Owners) -> bool:
 async def _told(
     tx: Tx, owners: Owners, webhook: Webhook, seq: int, page: Sequence[Numbered]
 ) -> list[tuple[Webhook, Numbered]]:
-    owner = await owners.get(tx, webhook)
+    owner = await owners.get(tx, (webhook.owner_kind, webhook.owner_id))
     if owner is None:
         await switch_off(tx, webhook.id, "owner_gone")
         return []
@@ -161,7 +128,7 @@ async def replay_range(
 
     async def work(tx: Tx) -> tuple[int, int, bool]:
         webhook = await find(tx, webhook_id, actor)
-        owner = await Owners().get(tx, webhook)
+        owner = await Owners().get(tx, (webhook.owner_kind, webhook.owner_id))
         first = max(after, await events.before(tx, since)) if since else after
         last = min(each for each in (through, await events.newest(tx)) if each is not None)
         last = min(last, await events.before(tx, until)) if until else last

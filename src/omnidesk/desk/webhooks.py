@@ -17,6 +17,7 @@ from omnidesk.db.webhook_deliveries import Known
 from omnidesk.db.webhooks import Webhook
 from omnidesk.desk.access import rights
 from omnidesk.desk.new_ids import new_id
+from omnidesk.desk.owners import owner_of
 from omnidesk.desk.vault import Vault
 from omnidesk.domain import ids
 from omnidesk.domain import webhooks as rules
@@ -37,13 +38,6 @@ class Wish:
     queue_ids: Sequence[UUID] = ()
     inbox_ids: Sequence[UUID] = ()
     enabled: bool = True
-
-
-def owner_of(actor: Actor) -> tuple[str, UUID]:
-    """Whose eyes a webhook sees with. Raises Forbidden for nobody in particular."""
-    if actor.id is None or actor.kind not in {"agent", "key"}:
-        raise Forbidden("A webhook belongs to an agent or a key.")
-    return actor.kind, actor.id
 
 
 def sees_all(actor: Actor) -> bool:

@@ -57,6 +57,7 @@ class EventType(StrEnum):
     WEBHOOK_UPDATED = "webhook.updated"  # data.changed: names of fields
     WEBHOOK_DISABLED = "webhook.disabled"  # data: reason, url's host; switched off by the desk itself
     WEBHOOK_DELETED = "webhook.deleted"
+    JOB_FINISHED = "job.finished"  # data: kind, state (done, failed, cancelled), done, failed
     SIGNED_IN = "agent.signed_in"
 
 
@@ -83,6 +84,7 @@ _SUBJECTS = {
     "calendar": "calendar",
     "webhook": "webhook",
     "contact": "contact",
+    "job": "job",
 }
 _ABOUT_AN_AGENT = frozenset({"ticket.assigned", "ticket.unassigned", "ticket.offered", "ticket.offer_ended"})
 

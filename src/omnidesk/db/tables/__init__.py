@@ -11,6 +11,7 @@ from omnidesk.db.tables.contacts import contact_merges, contacts, erased_refs, e
 from omnidesk.db.tables.decisions import clocks, decisions, handoffs, offers, promises
 from omnidesk.db.tables.desk import calendars, leases, policies, settings
 from omnidesk.db.tables.inboxes import inbox_addresses, inboxes
+from omnidesk.db.tables.jobs import job_parts, jobs
 from omnidesk.db.tables.messages import (
     attachments,
     conversations,
@@ -58,6 +59,8 @@ __all__ = [
     "identities",
     "inbox_addresses",
     "inboxes",
+    "job_parts",
+    "jobs",
     "lanes",
     "leases",
     "login_links",
