@@ -44,6 +44,10 @@ agents = ["olga@acme.example"]
 name = "vip"
 calendar = "night"
 needs_handoff = true
+
+[[category]]
+name = "fraud"
+match = 'text contains "stolen"'
 """
 
 
@@ -93,6 +97,7 @@ async def test_a_plan_shows_what_will_change_and_changes_nothing(desk: Database)
         ("needs_handoff = true", 'needs_handoff = "perhaps"', 30),
         ("needs_handoff = true", "colour = 1", 30),
         ('name = "vip"', "name = ", 28),
+        ("match = 'text contains \"stolen\"'", "match = 'text contains'", 34),
     ],
 )
 async def test_a_mistake_names_its_line_and_nothing_is_changed(

@@ -161,7 +161,8 @@ class Oracle:
         a = place.agent
         if a.channels is not None and t.channel not in a.channels:
             return "channel"
-        kept = self.skills(step.keep, t) & (self.skills(q.prefer, t) | t.preferred)
+        liked = self.skills(q.prefer, t) | t.preferred
+        kept = liked if "*" in step.keep else liked & self.skills(step.keep, t)
         ways = {q.id: self.skills(q.require, t) | t.required | kept}
         if step.overflow in self.queues and step.overflow is not None:
             other = self.skills(self.queues[step.overflow].require, t) | t.required

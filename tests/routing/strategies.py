@@ -84,7 +84,7 @@ def queue(chance: Random, queue_id: UUID, now: int = NOW) -> Queue:
         Step(
             until_ms=1_000 * chance.randint(0, 60),
             last_agent=pick([True, False]),
-            keep=pick([(), ("vip",), ("vip", "lang:{language}")]),
+            keep=pick([(), ("vip",), ("vip", "lang:{language}"), ("*",)]),
             overflow=pick([None, None, *QUEUES, UUID(int=99)]),
         )
         for _ in range(pick([0, 1, 2, 3]))

@@ -10,6 +10,7 @@ from omnidesk.api import (
     arrivals,
     attachments,
     contacts,
+    corrections,
     docs,
     errors,
     events,
@@ -37,6 +38,7 @@ from omnidesk.desk.access import Keyring
 
 ROUTERS = (
     tickets.routes,
+    corrections.routes,
     taking.routes,
     timeline.routes,
     attachments.routes,

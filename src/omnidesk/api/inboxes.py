@@ -69,6 +69,7 @@ class InboxIn(Body):
     name: Name
     config: Config = Field(default_factory=dict)
     queue_id: Annotated[QueueId | None, Field(description="Everything from here goes to this queue")] = None
+    category: Annotated[Clean | None, Field(max_length=200, description="What everything from here is about")] = None
     language: Language = "ru"
     acknowledge: Annotated[bool, Field(description="Tell customers that their message was taken")] = True
 
@@ -77,6 +78,7 @@ class InboxPatch(Body):
     name: Name | None = None
     config: Config | None = None
     queue_id: QueueId | None = None
+    category: Annotated[Clean | None, Field(max_length=200, description="Empty: none any more")] = None
     language: Language | None = None
     acknowledge: bool | None = None
 
@@ -94,6 +96,7 @@ class InboxOut(Shown):
     realm: str = Field(description="The account at the platform")
     config: dict[str, Any] = Field(description="Secrets are masked")
     queue_id: QueueId | None
+    category: str | None
     language: str
     acknowledge: bool
     paused_at: datetime | None
@@ -113,6 +116,7 @@ def shown(inbox: Inbox, parts: Parts) -> InboxOut:
         realm=inbox.realm,
         config=inboxes.shown_config(manifest, inbox, parts.vault) if manifest else dict(inbox.config),
         queue_id=inbox.queue_id,
+        category=inbox.category,
         language=inbox.language,
         acknowledge=inbox.acknowledge,
         paused_at=inbox.paused_at,

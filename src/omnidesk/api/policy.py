@@ -25,7 +25,14 @@ class PolicyIn(Body):
     urgency: Settings = Field(default_factory=dict, description="weight, target and primary of each urgency")
     channel: Settings = Field(default_factory=dict, description="live, units and accept of each channel")
     agent: Settings = Field(default_factory=dict, description="defaults: units, offline_grace, misses_to_away, exclude")
-    classify: Settings = Field(default_factory=dict, description="threshold, fallback_queue")
+    classify: Settings = Field(
+        default_factory=dict, description="threshold, fallback_queue (what no rule claims and has no category)"
+    )
+    category: list[Settings] = Field(
+        default_factory=list,
+        description="What tickets may be about: name, and match, the rule that finds it; asked in this order",
+        examples=[[{"name": "payment", "match": 'text contains "оплат"'}]],
+    )
     sla: list[Settings] = Field(
         default_factory=list, description="Rows of the SLA table", examples=[[{"channel": "vk", "first_reply": "1h"}]]
     )

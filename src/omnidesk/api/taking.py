@@ -70,6 +70,9 @@ class MessageIn(Body):
     ] = None
     sent_at: Annotated[Utc | None, Field(description="When it was written; default now")] = None
     language: Annotated[str, Field(pattern=r"^([a-z]{2,3})?$", examples=["ru"])] = ""
+    category: Annotated[
+        Clean, AfterValidator(_one_line), Field(max_length=200, description="What it is about, when you know it")
+    ] = ""
 
 
 class TicketIn(MessageIn):
@@ -176,6 +179,7 @@ async def _arrival(request: Request, inbox: Inbox, body: MessageIn, actor: Actor
         "text": body.text,
         "sent_at": body.sent_at.isoformat() if body.sent_at else None,
         "language": body.language,
+        "category": body.category,
     }
     try:
         accepted = accept_from(str(actor), json.dumps(said, ensure_ascii=False).encode())

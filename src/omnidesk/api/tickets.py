@@ -115,6 +115,8 @@ class TicketOut(Shown):
     assignee_id: AgentId | None
     assigned_at: datetime | None
     waiting_since: datetime | None = Field(description="The customer waits for us since; null: we owe no answer")
+    required: list[str] = Field(description="Skills that it needs beside those of its queue", examples=[["law"]])
+    preferred: list[str] = Field(description="Skills that are asked for while a step of its queue keeps them")
     facts: dict[str, Any]
     attention: str | None = Field(description="Why an agent should look now")
     level: int = Field(description="1: escalated to a senior, 2: to a supervisor")
@@ -344,12 +346,22 @@ async def read_ticket(
 # --- changes --------------------------------------------------------------------------------------
 
 
+Skills = Annotated[
+    list[Annotated[Clean, Field(min_length=1, max_length=100)]],
+    Field(max_length=50, examples=[["law", "lang:kk", "cards>=3"]]),
+]
+
+
 class TicketPatch(Body):
     subject: Annotated[Clean | None, Field(max_length=500)] = None
     category: Annotated[Clean | None, Field(min_length=1, max_length=200, description="null: none")] = None
     urgency: Urgency | None = None
     language: Annotated[str | None, Field(pattern=r"^[a-z]{2,3}$", examples=["ru"])] = None
     queue_id: QueueId | None = None
+    required: Annotated[Skills | None, Field(description="Replaces the list; whoever takes it has all of them")] = None
+    preferred: Annotated[Skills | None, Field(description="Replaces the list; asked for while a step keeps them")] = (
+        None
+    )
     reason: Annotated[Clean | None, Field(max_length=500, description="Why; kept in the history")] = None
 
 

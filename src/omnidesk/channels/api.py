@@ -115,6 +115,7 @@ class Posted(BaseModel):
     subject: str = Field("", max_length=2_000)
     sent_at: AwareDatetime | None = None
     language: str = Field("", max_length=35)
+    category: str = Field("", max_length=200, description="What it is about, when you know it")
     files: list[PostedFile] = Field([], max_length=50)
     participants: list[Person] = Field([], max_length=200)
     references: list[Key] = Field([], max_length=200, description="external ids of messages that this one answers")
@@ -161,6 +162,7 @@ class ApiChannel:
             subject=" ".join(_clean(posted.subject).split()),
             sent_at=posted.sent_at,
             language=posted.language,
+            category=" ".join(_clean(posted.category).split()),
             digest=hashlib.sha256(f"{posted.subject}\0{posted.text}\0{posted.html}".encode()).digest(),
             files=tuple(_file(each) for each in posted.files),
             participants=tuple(self._address(each) for each in posted.participants),

@@ -21,6 +21,7 @@ class Inbox:
     config: Mapping[str, Any]
     secrets: bytes | None
     queue_id: UUID | None
+    category: str | None
     language: str
     acknowledge: bool
     paused_at: datetime | None
@@ -53,13 +54,14 @@ async def insert(
     config: Mapping[str, Any],
     secrets: bytes | None,
     queue_id: UUID | None,
+    category: str | None,
     language: str,
     acknowledge: bool,
 ) -> None:
     await tx.driver.execute(
         """
-        INSERT INTO inboxes (id, channel, name, realm, config, secrets, queue_id, language, acknowledge)
-        VALUES ($1, $2, $3, $4, $5::jsonb, $6, $7, $8, $9)
+        INSERT INTO inboxes (id, channel, name, realm, config, secrets, queue_id, language, acknowledge, category)
+        VALUES ($1, $2, $3, $4, $5::jsonb, $6, $7, $8, $9, $10)
         """,
         inbox_id,
         channel,
@@ -70,6 +72,7 @@ async def insert(
         queue_id,
         language,
         acknowledge,
+        category,
     )
 
 
@@ -82,6 +85,7 @@ async def update(
     config: Mapping[str, Any],
     secrets: bytes | None,
     queue_id: UUID | None,
+    category: str | None,
     language: str,
     acknowledge: bool,
     paused_at: datetime | None,
@@ -89,7 +93,7 @@ async def update(
     await tx.driver.execute(
         """
         UPDATE inboxes SET name = $2, realm = $3, config = $4::jsonb, secrets = $5, queue_id = $6, language = $7,
-               acknowledge = $8, paused_at = $9, version = version + 1, updated_at = now()
+               acknowledge = $8, paused_at = $9, category = $10, version = version + 1, updated_at = now()
          WHERE id = $1
         """,
         inbox_id,
@@ -101,6 +105,7 @@ async def update(
         language,
         acknowledge,
         paused_at,
+        category,
     )
 
 

@@ -138,7 +138,19 @@ async def delete_messages(tx: Tx, message_ids: Sequence[UUID], at: datetime) -> 
 
 TICKETS = Bulk(
     tables.tickets,
-    *("id", "number", "status", "subject", "urgency", "language", "channel", "inbox_id", "requester_id", "queue_id"),
+    *(
+        "id",
+        "number",
+        "status",
+        "subject",
+        "category",
+        "urgency",
+        "language",
+        "channel",
+        "inbox_id",
+        "requester_id",
+        "queue_id",
+    ),
     *("waiting_since", "facts", "last_inbound_at", "created_at", "updated_at"),
 )
 LINKS = Bulk(tables.ticket_links, "ticket_id", "kind", "other_id")

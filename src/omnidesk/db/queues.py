@@ -124,6 +124,11 @@ async def names(tx: Tx) -> dict[str, UUID]:
     return {row["name"]: row["id"] for row in await tx.driver.fetch("SELECT id, name FROM queues")}
 
 
+async def names_of(tx: Tx, queue_ids: Sequence[UUID]) -> dict[UUID, str]:
+    rows = await tx.driver.fetch("SELECT id, name FROM queues WHERE id = ANY ($1)", list(queue_ids))
+    return {row["id"]: row["name"] for row in rows}
+
+
 async def has_calendar(tx: Tx, calendar_id: UUID) -> bool:
     return bool(await tx.driver.fetchval("SELECT true FROM calendars WHERE id = $1", calendar_id))
 

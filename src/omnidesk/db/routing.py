@@ -35,6 +35,8 @@ class Waiting:
     category: str | None
     language: str
     units: int | None
+    required: list[str]
+    preferred: list[str]
     contact_id: UUID
     last_agent_id: UUID | None
     waiting_reason: str
@@ -105,7 +107,8 @@ class LockedTicket:
 
 _TICKET = f"""
 SELECT t.id, t.version, t.queue_id, coalesce(t.waiting_since, t.last_outbound_at, t.created_at) AS waiting_since,
-       t.queued_at, t.channel, t.urgency, t.category, t.language, t.units, i.contact_id, last.agent_id AS last_agent_id,
+       t.queued_at, t.channel, t.urgency, t.category, t.language, t.units, t.required, t.preferred,
+       i.contact_id, last.agent_id AS last_agent_id,
        CASE WHEN said.kind = 'waiting' THEN said.reason ELSE '' END AS waiting_reason,
        t.assignee_id AS held_by, coalesce(t.last_outbound_at >= t.assigned_at, false) AS answered
   FROM tickets AS t

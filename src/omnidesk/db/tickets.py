@@ -37,6 +37,8 @@ class Row:
     assignee_id: UUID | None
     assigned_at: datetime | None
     waiting_since: datetime | None
+    required: Sequence[str]
+    preferred: Sequence[str]
     facts: Mapping[str, Any]
     attention: str | None
     level: int
@@ -390,6 +392,8 @@ async def describe(
     urgency: str,
     language: str,
     queue_id: UUID,
+    required: Sequence[str],
+    preferred: Sequence[str],
     queued_at: datetime | None,
     unassign: bool,
     now: datetime,
@@ -401,7 +405,7 @@ async def describe(
                queued_at = coalesce($7, queued_at),
                assignee_id = CASE WHEN $8 THEN NULL ELSE assignee_id END,
                assigned_at = CASE WHEN $8 THEN NULL ELSE assigned_at END,
-               updated_at = $9, version = version + 1
+               updated_at = $9, version = version + 1, required = $10, preferred = $11
          WHERE id = $1
         """,
         ticket_id,
@@ -413,6 +417,8 @@ async def describe(
         queued_at,
         unassign,
         now,
+        list(required),
+        list(preferred),
     )
 
 

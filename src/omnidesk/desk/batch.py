@@ -66,6 +66,7 @@ class Draft:
     language: str
     requester: KnownIdentity
     queue: Queue
+    category: str  # empty: none
     ticket: Ticket
     facts: dict[str, str]
     last_inbound_at: datetime

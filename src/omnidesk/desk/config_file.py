@@ -26,7 +26,7 @@ from omnidesk.domain import business_time
 from omnidesk.domain.errors import DeskError, Invalid, Refused
 from omnidesk.domain.people import Actor, Role
 
-POLICY = ("policy", "urgency", "channel", "agent", "classify", "sla")
+POLICY = ("policy", "urgency", "channel", "agent", "classify", "category", "sla")
 ALL = 100_000
 
 
@@ -344,6 +344,7 @@ def _shown(value: Any) -> str:
 
 def _named(plain: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     found: dict[str, Mapping[str, Any]] = {"sla": {"rows": plain["sla"]}, "policy": plain["policy"]}
+    found |= {f"category {one['name']}": one for one in plain["category"]}
     found |= {f"{kind} {name}": one for kind in ("urgency", "channel", "calendar") for name, one in plain[kind].items()}
     found |= {"agent defaults": plain["agent"]["defaults"], "classify": plain["classify"]}
     found |= {f"agent {one['email']}": one for one in plain["agents"]}

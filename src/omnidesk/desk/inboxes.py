@@ -46,6 +46,7 @@ class Wish:
     name: str | None = None
     config: Mapping[str, Any] | None = None
     queue_id: UUID | None = None
+    category: str | None = None  # empty: none any more
     language: str | None = None
     acknowledge: bool | None = None
     paused: bool | None = None
@@ -239,6 +240,7 @@ async def create(
             config=opened,
             secrets=vault.encrypt(json.dumps(hidden).encode(), "inbox") if hidden else None,
             queue_id=wish.queue_id,
+            category=wish.category or None,
             language=wish.language or "ru",
             acknowledge=wish.acknowledge is not False,
         )
@@ -286,6 +288,7 @@ async def update(
             config=opened,
             secrets=vault.encrypt(json.dumps(hidden).encode(), "inbox") if hidden else None,
             queue_id=wish.queue_id or inbox.queue_id,
+            category=inbox.category if wish.category is None else wish.category or None,
             language=wish.language or inbox.language,
             acknowledge=inbox.acknowledge if wish.acknowledge is None else wish.acknowledge,
             paused_at=paused,
@@ -295,7 +298,9 @@ async def update(
             for direction in ("receive", "send"):
                 await inboxes.set_health(tx, inbox_id, direction, "ok", None)
         changed = sorted(
-            name for name in ("name", "config", "queue_id", "language", "paused") if getattr(wish, name) is not None
+            name
+            for name in ("name", "config", "queue_id", "category", "language", "paused")
+            if getattr(wish, name) is not None
         )
         await events.record(
             tx, [Event(type=EventType.INBOX_UPDATED, subject_id=inbox_id, actor=str(actor), data={"changed": changed})]

@@ -93,7 +93,7 @@ class Landing:
         ticket_id, conversation_id = new_id(self.now), new_id(self.now)
         requester = self.known.identities[inbound.sender.key]
         language = extras.language or requester.language or inbox.language
-        queue, because = placing.queue_for(self.setup, inbox, inbound, extras, language)
+        queue, category, because = placing.queue_for(self.setup, inbox, inbound, extras, language, requester.tier or "")
         token = tokens.reply_token(secrets.token_bytes(10))
         subject = text.shorten(inbound.subject.strip() or inbound.text.strip().partition("\n")[0], 200)
         message_id = self._message(conversation_id, inbound, extras, placement, arrival_id, at)
@@ -109,6 +109,7 @@ class Landing:
             language=language,
             requester=requester,
             queue=queue,
+            category=category,
             ticket=Ticket(id=ticket_id, status=Status.NEW, waiting_since=at),
             facts=dict(extras.facts),
             last_inbound_at=at,

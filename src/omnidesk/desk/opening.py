@@ -65,6 +65,7 @@ def _ticket(draft: Draft, number: str) -> tuple[Any, ...]:
             number,
             ticket.status,
             draft.subject,
+            draft.category or None,
             draft.extras.urgency,
             draft.language,
             inbox.channel,
@@ -86,10 +87,13 @@ def _start_clocks(rows: Opened, draft: Draft, setup: Setup) -> None:
 
 
 def _class(draft: Draft) -> sla.Class:
-    """What the terms of the ticket depend on; its category is what people or later steps find out."""
+    """What the terms of the ticket depend on."""
     assert draft.read.opened is not None
     return sla.Class(
-        channel=draft.read.opened.inbox.channel, urgency=draft.extras.urgency, tier=draft.requester.tier or ""
+        channel=draft.read.opened.inbox.channel,
+        category=draft.category,
+        urgency=draft.extras.urgency,
+        tier=draft.requester.tier or "",
     )
 
 

@@ -13,6 +13,8 @@ from omnidesk.desk.setup import Queue, Setup
 from omnidesk.domain.messages import Inbound
 from omnidesk.domain.threading import Candidate, Via
 from omnidesk.domain.tickets import Status
+from omnidesk.routing.classify import classify
+from omnidesk.routing.expressions import Inputs
 from omnidesk.routing.rules import choose_queue, queue_of_place
 
 
@@ -63,30 +65,49 @@ def candidates(known: Known, status_of: Callable[[UUID], Status], read: Read, in
 
 
 def queue_for(
-    setup: Setup, inbox: Inbox, inbound: Inbound, extras: Extras, language: str
-) -> tuple[Queue, dict[str, Any]]:
-    """The queue of a new ticket, and the inputs and reason that a decision records."""
+    setup: Setup, inbox: Inbox, inbound: Inbound, extras: Extras, language: str, tier: str
+) -> tuple[Queue, str, dict[str, Any]]:
+    """The queue of a new ticket, its category ("": none), and the inputs and reasons that a decision records."""
     inputs = {
         "channel": inbox.channel,
         "inbox": inbox.name,
         "address": inbound.address,
         "language": language,
+        "tier": tier,
         "urgency": extras.urgency,
         "subject": inbound.subject,
         "text": inbound.text,
         "facts": dict(extras.facts),
     }
+    given = Inputs(inputs)
+    about = classify(
+        given,
+        explicit=inbound.category,
+        inbox_category=inbox.category or "",
+        rules=setup.categories,
+        threshold=setup.policy.threshold,
+    )
     rules = [queue.rule for queue in setup.queues.values()]
-    choice = choose_queue(rules, inputs, inbox_queue_id=inbox.queue_id)
+    choice = choose_queue(
+        rules,
+        given.also("category", about.category),
+        inbox_queue_id=inbox.queue_id,
+        triage=setup.policy.fallback_queue,
+    )
     queue = setup.queues[choice.queue_id]
     own = queue_of_place(rules, {"inbox": inbox.name, "address": inbound.address}) if inbound.address else None
     misdirected = choice.reason == "rule" and own is not None and own != queue.id
     recorded = {name: value for name, value in inputs.items() if name not in {"subject", "text", "facts"}}
-    return queue, {
-        "queue": queue.name,
-        "rule": choice.rule,
-        "reason": choice.reason,
-        "inputs": recorded,
-        "urgency": {"level": extras.urgency, "reasons": list(extras.urgency_reasons)},
-        **({"moved_from": setup.queues[own].name} if misdirected and own else {}),
-    }
+    return (
+        queue,
+        about.category,
+        {
+            "queue": queue.name,
+            "rule": choice.rule,
+            "reason": choice.reason,
+            "inputs": recorded,
+            "category": {"name": about.category, "source": about.source, "reason": about.reason},
+            "urgency": {"level": extras.urgency, "reasons": list(extras.urgency_reasons)},
+            **({"moved_from": setup.queues[own].name} if misdirected and own else {}),
+        },
+    )

@@ -174,6 +174,7 @@ def _masked(item: Inbound, now: datetime, zone: str) -> tuple[Inbound, Extras]:
         subject=subject.text,
         quoted=quoted.text,
         html=_masked_html(item.html, said.secrets | subject.secrets | quoted.secrets),
+        category=text.shorten(text.clean(item.category).strip(), 200),
         sender=_tidy(item.sender),
         participants=tuple(_tidy(person) for person in item.participants),
         hints=(*item.hints, *(f"masked:{kind}" for kind in found)),

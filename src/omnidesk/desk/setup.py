@@ -1,7 +1,7 @@
 """The desk's configuration: what a new desk begins with, and what each batch of intake sees of it."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -14,6 +14,7 @@ from omnidesk.desk.calendars import filled
 from omnidesk.desk.inboxes import Opened
 from omnidesk.desk.new_ids import new_id
 from omnidesk.domain.business_time import Calendar, parse_week
+from omnidesk.routing.classify import CategoryRule
 from omnidesk.routing.rules import QueueRule, parse_optional
 from omnidesk.routing.values import Policy
 
@@ -39,6 +40,7 @@ class Setup:
     queues: Mapping[UUID, Queue]  # in the order in which their rules are asked
     calendars: Mapping[UUID, StoredCalendar]
     policy: Policy
+    categories: Sequence[CategoryRule]
     number_key: bytes
     own_addresses: frozenset[str]
     domain: str
@@ -54,6 +56,7 @@ async def read(tx: Tx, *, own_addresses: frozenset[str], domain: str) -> Setup:
     number_key = await setup.setting(tx, "number_key")
     if number_key is None:
         raise LookupError("this desk has no settings yet: run `omnidesk migrate`")
+    policy = await policies.current(tx)
     return Setup(
         queues={
             row.id: Queue(
@@ -73,7 +76,12 @@ async def read(tx: Tx, *, own_addresses: frozenset[str], domain: str) -> Setup:
             for row in await setup.queues(tx)
         },
         calendars={stored.id: stored for stored in await calendars.every(tx)},
-        policy=await policies.current(tx),
+        policy=policy,
+        categories=[
+            CategoryRule(category=one.name, match=rule, position=position)
+            for position, one in enumerate(policy.categories)
+            if (rule := parse_optional(one.match))
+        ],
         number_key=bytes.fromhex(number_key),
         own_addresses=own_addresses,
         domain=domain,

@@ -183,6 +183,8 @@ def _ticket(
         language=row.language,
         contact_id=row.contact_id,
         units=row.units,
+        required=frozenset(row.required),
+        preferred=frozenset(row.preferred),
         last_agent_id=row.last_agent_id,
         excluded=excluded.get(row.id, ()),
         waiting_reason=row.waiting_reason,

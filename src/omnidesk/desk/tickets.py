@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from omnidesk.db import events, queues, tickets, timers
+from omnidesk.db import corrections, events, queues, tickets, timers
+from omnidesk.db.corrections import Correction
 from omnidesk.db.session import Database, Tx
 from omnidesk.db.tickets import Locked
 from omnidesk.db.timers import Timer
 from omnidesk.desk import clocks
+from omnidesk.desk.new_ids import new_id
 from omnidesk.desk.timers import close_later
 from omnidesk.domain import ids
 from omnidesk.domain.clocks import Step
@@ -19,7 +21,8 @@ from omnidesk.domain.events import Event, EventType
 from omnidesk.domain.people import Actor
 from omnidesk.domain.tickets import CLOSES_AFTER, Status, Ticket
 
-PATCHABLE = ("subject", "category", "urgency", "language", "queue_id")
+PATCHABLE = ("subject", "category", "urgency", "language", "queue_id", "required", "preferred")
+CORRECTED = {"category": "category", "urgency": "urgency", "queue_id": "queue"}
 
 
 async def transition(
@@ -136,6 +139,8 @@ class _Wanted:
     urgency: str
     language: str
     queue_id: UUID
+    required: Sequence[str]
+    preferred: Sequence[str]
 
 
 async def patch(
@@ -149,7 +154,7 @@ async def patch(
     request_id: str | None = None,
     now: datetime,
 ) -> None:
-    """Change subject, category, urgency, language or queue, recorded with who and why.
+    """Change subject, category, urgency, language, queue or the skills that it needs, recorded with who and why.
 
     A ticket that moves to a queue of which its agent is no member goes back to waiting, with its age; a date
     that the customer was told stays. Raises NotFound, Stale, Invalid, Refused (`ticket_closed`, `ticket_merged`).
@@ -171,7 +176,8 @@ async def _patch(
 ) -> None:
     row = locked.row
     old = {name: getattr(row, name) for name in PATCHABLE}
-    new = _Wanted(**{**old, **changes})
+    skills = {name: sorted(set(changes[name])) for name in ("required", "preferred") if name in changes}
+    new = _Wanted(**{**old, **changes, **skills})
     changed = {name: [old[name], getattr(new, name)] for name in PATCHABLE if old[name] != getattr(new, name)}
     if not changed:
         return
@@ -190,14 +196,41 @@ async def _patch(
         urgency=new.urgency,
         language=new.language,
         queue_id=new.queue_id,
+        required=new.required,
+        preferred=new.preferred,
         queued_at=now if moved else None,
         unassign=leaves,
         now=now,
     )
     other_terms = {"category", "urgency"} & changed.keys()
     moved_clocks = await clocks.retarget(tx, row.id, now=now, actor=str(actor)) if other_terms else []
+    await corrections.add(tx, await _corrected(tx, row.id, changed, actor, reason, now))
     told = _told(row.id, changed, row.assignee_id if leaves else None, actor, reason)
     await events.record(tx, [*told, *moved_clocks], request_id=request_id)
+
+
+async def _corrected(
+    tx: Tx, ticket_id: UUID, changed: Mapping[str, list[Any]], actor: Actor, reason: str, now: datetime
+) -> list[Correction]:
+    """What was decided at intake and is otherwise now: kept for people, and for whatever learns from them."""
+    names = await queues.names_of(tx, changed["queue_id"]) if "queue_id" in changed else {}
+    found = []
+    for column, field in CORRECTED.items():
+        if column in changed:
+            old, new = (names.get(value, "") if field == "queue" else value or "" for value in changed[column])
+            found.append(
+                Correction(
+                    id=new_id(now),
+                    ticket_id=ticket_id,
+                    field=field,
+                    old=old,
+                    new=new,
+                    actor=str(actor),
+                    reason=reason,
+                    created_at=now,
+                )
+            )
+    return found
 
 
 def _told(

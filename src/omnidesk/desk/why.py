@@ -26,7 +26,14 @@ from omnidesk.routing.simulate import Change, what_would
 LANGUAGES = ("ru", "en")
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
-        "queued": "Put into the queue {queue}: {why}; urgency {urgency}.",
+        "queued": "Put into the queue {queue}: {why}; {category}, urgency {urgency}.",
+        "category": "category {name} ({source})",
+        "no category": "no category",
+        "by field": "as the sender says",
+        "by inbox": "that of its inbox",
+        "by rule": "rule {reason}",
+        "by model": "learned, {reason}",
+        "triage": "no rule fits, and it has no category",
         "explicit": "it was asked for",
         "inbox": "its inbox belongs there",
         "rule": "the rule {rule} fits",
@@ -45,7 +52,14 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "others": "those who come before {agent} do not take it",
     },
     "ru": {
-        "queued": "Очередь {queue}: {why}; срочность {urgency}.",
+        "queued": "Очередь {queue}: {why}; {category}, срочность {urgency}.",
+        "category": "категория {name} ({source})",
+        "no category": "без категории",
+        "by field": "её назвал отправитель",
+        "by inbox": "её задаёт ящик",
+        "by rule": "правило {reason}",
+        "by model": "выучено, {reason}",
+        "triage": "ни одно правило не подошло, категории нет",
         "explicit": "её указали",
         "inbox": "к ней относится ящик",
         "rule": "подошло правило {rule}",
@@ -93,8 +107,14 @@ def _plainly(one: Decision, language: str) -> str:
     if one.kind != "queued" or one.reason not in words:
         return words["other"].format(kind=one.kind, reason=one.reason)
     why = words[one.reason].format(rule=detail.get("rule", ""))
-    urgency = detail.get("urgency") or {}
-    return words["queued"].format(queue=detail.get("queue", ""), why=why, urgency=urgency.get("level", ""))
+    urgency, about = detail.get("urgency") or {}, detail.get("category") or {}
+    category = words["no category"]
+    if about.get("name"):
+        source = words.get(f"by {about['source']}", about["source"]).format(reason=about.get("reason", ""))
+        category = words["category"].format(name=about["name"], source=source)
+    return words["queued"].format(
+        queue=detail.get("queue", ""), why=why, category=category, urgency=urgency.get("level", "")
+    )
 
 
 # --- what would have sent it to somebody ------------------------------------------------------------

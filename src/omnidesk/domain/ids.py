@@ -27,6 +27,7 @@ PREFIXES = {
     "calendar": "cal",
     "clock": "clk",
     "handoff": "hof",
+    "correction": "cor",
     "event": "evt",
     "upload": "upl",
     "webhook": "whk",

@@ -122,6 +122,7 @@ class Inbound:
     hints: tuple[str, ...] = ()  # shown to the agent
     reply_to: Address | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+    category: str = ""  # as a form, a menu or the posting program names it
     private: bool = True  # False for what everybody can read: comments, forum posts
 
 

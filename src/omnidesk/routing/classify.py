@@ -38,7 +38,7 @@ class Classification:
 
 
 def classify(
-    inputs: Mapping[str, Any],
+    inputs: Mapping[str, Any] | Inputs,
     *,
     explicit: str = "",
     inbox_category: str = "",
@@ -52,11 +52,11 @@ def classify(
     `explicit` is the field of a form or phone menu. The model decides from `threshold` on, or from the one that
     `thresholds` has for its category; it is asked in any case, so that its guesses can be shown.
     """
-    guesses = _guesses(inputs, model)
+    given = inputs if isinstance(inputs, Inputs) else Inputs(inputs)
+    guesses = _guesses(given, model)
     for category, source in ((explicit, "field"), (inbox_category, "inbox")):
         if category:
             return Classification(category=category, source=source, reason="", guesses=guesses)
-    given = Inputs(inputs)
     for rule in sorted(rules, key=lambda rule: (rule.position, rule.category)):
         if rule.match.matches(given):
             return Classification(category=rule.category, source="rule", reason=rule.match.source, guesses=guesses)
@@ -67,10 +67,10 @@ def classify(
     return Classification(category="", source="none", reason="", guesses=guesses)
 
 
-def _guesses(inputs: Mapping[str, Any], model: Model | None) -> tuple[Guess, ...]:
+def _guesses(given: Inputs, model: Model | None) -> tuple[Guess, ...]:
     if model is None:
         return ()
-    text = normalised(f"{inputs.get('subject') or ''}\n{inputs.get('text') or ''}")
+    text = normalised(f"{given.raw('subject') or ''}\n{given.raw('text') or ''}")
     return tuple(sorted(model(text), key=lambda guess: (-guess[1], guess[0]))[:GUESSES]) if text else ()
 
 

@@ -113,6 +113,7 @@ def _inputs(decision: Decision) -> dict[str, Any]:
         setting.policy,
         urgencies={k: v for k, v in setting.policy.urgencies.items() if k in (ticket.urgency, "normal")},
         channels={k: v for k, v in setting.policy.channels.items() if k == ticket.channel},
+        categories=(),
         sla=(),
         notice_ms=None,
     )

@@ -1,8 +1,9 @@
 """A decision in one sentence, in Russian or English."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from uuid import UUID
 
+from omnidesk.routing import match
 from omnidesk.routing.decision import Decision
 
 _EN = {
@@ -22,7 +23,9 @@ _EN = {
     "away": " and was set away",
     "missed agent_left": "Taken back from {agent}, who left before accepting",
     "returned agent_offline": "Taken back from {agent}, who has been gone too long",
-    "waiting no_skill": "Waits because none of {all} agents has the skills, queue and channel that it needs",
+    "waiting no_skill": "Waits because none of {all} agents has the skills, queue and channel that it needs{needs}",
+    "needs": ": {skills}",
+    "lacks": "; {agent}, who comes nearest, lacks {skills}",
     "waiting all_offline": "Waits because all {offline} who could take it are away",
     "waiting closed_hours": "Waits because the queue is closed and all {offline} who could take it are away",
     "waiting all_declined": "Waits because all {excluded} who could take it now have just declined it",
@@ -48,7 +51,9 @@ _RU = {
     "away": " и переведён(а) в статус «отошёл»",
     "missed agent_left": "Возвращено в очередь: {agent} вышел(а), не приняв обращение",
     "returned agent_offline": "Возвращено в очередь: {agent} слишком долго не в сети",
-    "waiting no_skill": "Ждёт: среди сотрудников ({all}) нет никого с нужными навыками, очередью и каналом",
+    "waiting no_skill": "Ждёт: среди сотрудников ({all}) нет никого с нужными навыками, очередью и каналом{needs}",
+    "needs": ": {skills}",
+    "lacks": "; ближе всех {agent}, не хватает: {skills}",
     "waiting all_offline": "Ждёт: все, кто может взять ({offline}), не на месте",
     "waiting closed_hours": "Ждёт: очередь закрыта, и все, кто может взять ({offline}), не на месте",
     "waiting all_declined": "Ждёт: все, кто может взять сейчас ({excluded}), только что отказались",
@@ -78,8 +83,30 @@ def explain(decision: Decision, language: str = "en", names: Mapping[UUID, str] 
         "agent": name(decision.agent_id),
         "loser": name(decision.loser_id),
         "lost_by": words.get(decision.lost_by, ""),
+        "needs": _needs(decision, words, name) if decision.reason == "no_skill" else "",
         "away": words["away"] if decision.away else "",
         "all": sum(counts.values()),
         **{cause: counts.get(cause, 0) for cause in ("eligible", "full", "offline", "excluded")},
     }
     return text.format(**facts) + "."
+
+
+def _needs(decision: Decision, words: Mapping[str, str], name: Callable[[UUID | None], str]) -> str:
+    """Which skills are missing: all that it needs in this step, and what the nearest member lacks of them."""
+    ticket, scene = decision.ticket, decision.scene
+    queues = {queue.id.int: queue for queue in scene.setting.queues}
+    queue = queues.get(ticket.queue_id.int)
+    if queue is None:
+        return ""
+    [(_, needs), *_] = match.ways(ticket, queue, match.step_of(queue, decision.step), queues)
+    if not needs:
+        return ""
+    text = words["needs"].format(skills=_skills(needs))
+    lacking = tuple(need for need in needs if scene.agents and not match.is_able(scene.agents[0][0], (need,)))
+    if not lacking:
+        return text
+    return text + words["lacks"].format(agent=name(decision.loser_id), skills=_skills(lacking))
+
+
+def _skills(needs: tuple[match.Need, ...]) -> str:
+    return ", ".join(name if level == 1 else f"{name}>={level}" for name, level in needs)

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from omnidesk.domain.errors import Refused
@@ -44,6 +45,12 @@ class Inputs:
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = values
         self._folded: dict[str, str | tuple[str, ...]] = {}
+
+    def also(self, name: str, value: str) -> "Inputs":
+        """The same with one more thing known; what was folded stays so."""
+        more = Inputs({**self._values, name: value})
+        more._folded = {key: text for key, text in self._folded.items() if key != name}
+        return more
 
     def raw(self, name: str) -> Any:
         if name.startswith("facts."):
@@ -80,6 +87,7 @@ class Rule:
         return self.test(values if isinstance(values, Inputs) else Inputs(values))
 
 
+@lru_cache(maxsize=2048)
 def parse(source: str) -> Rule:
     """Read a rule. Raises RuleError with the position and what is wrong there."""
     if len(source) > MAX_CHARS:

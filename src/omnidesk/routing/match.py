@@ -14,6 +14,7 @@ from omnidesk.routing.values import Agent, ChannelPolicy, Exclusion, Policy, Que
 Need = tuple[str, int]  # a skill and its least level
 Way = tuple[UUID, tuple[Need, ...]]  # members of this queue with these skills may take it
 NO_STEP = Step()
+EVERYTHING = "*"
 _ASYNCHRONOUS = ChannelPolicy()
 FACTS = ("language", "category", "channel", "urgency")  # of a ticket, for skills like lang:{language}
 _FACT = re.compile(r"\{(\w+)\}")
@@ -81,12 +82,18 @@ def ways(ticket: Ticket, queue: Queue, step: Step, queues: Mapping[int, Queue]) 
     The skills of the ticket itself are required on every way. In an overflow step the other queue judges
     by its own requirements, for its own members. `queues` by the number of the id.
     """
-    kept = _skills(step.keep, ticket) & (_skills(queue.prefer, ticket) | ticket.preferred) if step.keep else frozenset()
+    kept = _kept(queue, step, ticket) if step.keep else frozenset()
     found = [(queue.id, _needs(_skills(queue.require, ticket) | ticket.required | kept))]
     other = queues.get(step.overflow.int) if step.overflow and step.overflow != queue.id else None
     if other is not None:
         found.append((other.id, _needs(_skills(other.require, ticket) | ticket.required)))
     return tuple(found)
+
+
+def _kept(queue: Queue, step: Step, ticket: Ticket) -> frozenset[str]:
+    """The preferred skills that this step still asks for; `*` keeps them all."""
+    preferred = _skills(queue.prefer, ticket) | ticket.preferred
+    return preferred if EVERYTHING in step.keep else preferred & _skills(step.keep, ticket)
 
 
 def _skills(templates: tuple[str, ...], ticket: Ticket) -> frozenset[str]:

@@ -5,11 +5,12 @@
      "channel": {"phone": {"live": True, "units": 6, "accept": "20s"}},
      "agent": {"defaults": {"units": 6, "offline_grace": "60s", "misses_to_away": 2, "exclude": "60s"}},
      "classify": {"threshold": 0.5, "fallback_queue": "triage"},
+     "category": [{"name": "payment", "match": 'text contains "оплат"'}],
      "sla": [{"first_reply": "9h", "next_reply": "9h", "resolution": "27h"},
              {"channel": "vk", "urgency": "high", "first_reply": "1h", "reply_days": 1}]}
 
-What is left out is as in DEFAULT; rows of `sla` replace all of its rows. Durations are whole numbers with ms,
-s, m, h or d.
+What is left out is as in DEFAULT; rows of `sla` replace all of its rows, those of `category` are all that there are.
+Durations are whole numbers with ms, s, m, h or d.
 """
 
 import re
@@ -17,7 +18,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from omnidesk.domain.errors import FieldError, Invalid
-from omnidesk.routing.values import ORDERS, URGENCIES, ChannelPolicy, Policy, Target, UrgencyPolicy
+from omnidesk.routing import expressions
+from omnidesk.routing.values import ORDERS, URGENCIES, Category, ChannelPolicy, Policy, Target, UrgencyPolicy
 
 _MINUTE = 60_000
 _HOUR = 60 * _MINUTE
@@ -51,6 +53,7 @@ _DURATION = re.compile(r"(\d{1,11})(ms|s|m|h|d)", re.ASCII)
 _YEAR = 366 * _UNITS["d"]
 _MAX_CHANNELS = 200
 _MAX_TARGETS = 1_000
+_MAX_CATEGORIES = 500
 _DIMENSIONS = ("channel", "category", "urgency", "tier")
 _TERMS = ("first_reply", "next_reply", "resolution")
 T = TypeVar("T")
@@ -75,10 +78,11 @@ def parse(plain: Mapping[str, Any], *, version: int = 1) -> Policy:
         exclude_ms=agent.duration("exclude", 0, DEFAULT.exclude_ms),
         threshold=classify.number("threshold", 0, 1, DEFAULT.threshold),
         fallback_queue=classify.text("fallback_queue", DEFAULT.fallback_queue),
+        categories=_categories(top),
         sla=_targets(top) if "sla" in top.plain else DEFAULT.sla,
         notice_ms=None if rules.plain.get("notice") == "" else rules.duration("notice", 60_000, _NOTICE),
     )
-    top.only("policy", "urgency", "channel", "agent", "classify", "sla")
+    top.only("policy", "urgency", "channel", "agent", "classify", "category", "sla")
     rules.only("order", "sharpness", "notice")
     urgencies.only(*URGENCIES)
     agent.only("units", "offline_grace", "misses_to_away", "exclude")
@@ -115,8 +119,13 @@ def to_plain(policy: Policy) -> dict[str, Any]:
             }
         },
         "classify": {"threshold": policy.threshold, "fallback_queue": policy.fallback_queue},
+        "category": [_category_plain(category) for category in policy.categories],
         "sla": [_target_plain(target) for target in policy.sla],
     }
+
+
+def _category_plain(category: Category) -> dict[str, Any]:
+    return {"name": category.name, "match": category.match}
 
 
 def _target_plain(target: Target) -> dict[str, Any]:
@@ -169,6 +178,18 @@ def _channels(table: "_Table") -> dict[str, ChannelPolicy]:
             accept_ms=None if none else one.duration("accept", 1_000, default.accept_ms or 0),
         )
     return found
+
+
+def _categories(top: "_Table") -> tuple[Category, ...]:
+    """In the order in which their rules are asked; no two of one name."""
+    found: dict[str, Category] = {}
+    for row in top.tables("category", _MAX_CATEGORIES):
+        row.only("name", "match")
+        name = row.text("name", "")
+        if name in found:
+            row.refuse("name", "there is another category of this name")
+        found[name] = Category(name=name, match=row.rule("match"))
+    return tuple(found.values())
 
 
 def _targets(top: "_Table") -> tuple[Target, ...]:
@@ -259,6 +280,19 @@ class _Table:
             return value
         self.refuse(key, "must be a text of 1 to 200 characters")
         return default
+
+    def rule(self, key: str) -> str:
+        """The source of a rule; empty: none."""
+
+        def read(value: Any) -> str:
+            expressions.parse_optional(value)
+            return str(value)
+
+        try:
+            return self._checked(key, "", read, "must be a rule")
+        except expressions.RuleError as error:
+            self.refuse(key, error.message)
+            return ""
 
     def one_of(self, key: str, known: tuple[str, ...], default: str) -> str:
         return self._checked(

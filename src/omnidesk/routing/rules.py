@@ -34,20 +34,22 @@ class QueueRule:
 class QueueChoice:
     queue_id: UUID
     rule: str  # source of the rule that matched, else empty
-    reason: str  # explicit | inbox | rule | fallback
+    reason: str  # explicit | inbox | rule | triage | fallback
 
 
 def choose_queue(
     rules: Iterable[QueueRule],
-    inputs: Mapping[str, Any],
+    inputs: Mapping[str, Any] | Inputs,
     *,
     queue_id: UUID | None = None,
     inbox_queue_id: UUID | None = None,
+    triage: str = "",
 ) -> QueueChoice:
     """The queue of a new ticket: the one asked for, that of its inbox, the first whose rule matches, the fallback.
 
-    A queue asked for that is not among `rules` is passed over. Without a fallback the last queue takes what
-    nobody claims, so that nothing is lost. Raises LookupError when there are no queues at all.
+    A queue asked for that is not among `rules` is passed over. What no rule claims and has no category goes to
+    the queue of the name `triage`, where people sort it, when there is one. Without a fallback the last queue takes
+    what nobody claims, so that nothing is lost. Raises LookupError when there are no queues at all.
     """
     ordered = _ordered(rules)
     if not ordered:
@@ -56,10 +58,13 @@ def choose_queue(
     for wanted, reason in ((queue_id, "explicit"), (inbox_queue_id, "inbox")):
         if wanted is not None and wanted in known:
             return QueueChoice(queue_id=wanted, rule="", reason=reason)
-    given = Inputs(inputs)
+    given = inputs if isinstance(inputs, Inputs) else Inputs(inputs)
     for rule in ordered:
         if rule.match is not None and rule.match.matches(given):
             return QueueChoice(queue_id=rule.queue_id, rule=rule.match.source, reason="rule")
+    sorting = next((rule for rule in ordered if rule.name == triage), None) if triage else None
+    if sorting is not None and not given.raw("category"):
+        return QueueChoice(queue_id=sorting.queue_id, rule="", reason="triage")
     last = next((rule for rule in ordered if rule.fallback), ordered[-1])
     return QueueChoice(queue_id=last.queue_id, rule="", reason="fallback")
 

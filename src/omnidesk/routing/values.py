@@ -46,6 +46,14 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Category:
+    """What tickets may be about: the rule that finds it in what a new ticket says; empty: only given by hand."""
+
+    name: str
+    match: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The rules of one version; `policy.parse` makes it from configuration and `policy.DEFAULT` is a start."""
 
@@ -59,7 +67,8 @@ class Policy:
     misses_to_away: int = 2
     exclude_ms: int = 60_000  # after a decline or a miss, unless another agent was offered the ticket before
     threshold: float = 0.5  # least probability at which the learned model decides
-    fallback_queue: str = "triage"
+    fallback_queue: str = "triage"  # takes what has no category and is claimed by no rule, when there is such a queue
+    categories: tuple[Category, ...] = ()  # their rules are asked in this order
     sla: tuple[Target, ...] = ()
     notice_ms: int | None = None  # a customer who heard nothing for so much open time is written to; None: is not
 
@@ -122,7 +131,8 @@ class Step:
     """How strict the search is until `until_ms` after the ticket came into the queue.
 
     `last_agent`: only the agent who served this customer last, passed over while he is not there.
-    `keep`: preferred skills that still count as required. `overflow`: agents of that queue are asked, too.
+    `keep`: preferred skills that still count as required; `*` is all of them. `overflow`: agents of that queue are
+    asked, too.
     """
 
     until_ms: int | None = None  # clock of the queue, from queued_since_ms; None: for ever

@@ -72,6 +72,20 @@ decisions = Table(
     Index("ix_decisions_ticket_id", "ticket_id", "id"),
 )
 
+corrections = Table(  # what people changed of what was decided about a ticket; only ever added to
+    "corrections",
+    metadata,
+    key(),
+    Column("ticket_id", Uuid, ForeignKey("tickets.id"), nullable=False),
+    Column("field", Text, nullable=False),  # category | urgency | queue
+    Column("old", Text, nullable=False, server_default=""),
+    Column("new", Text, nullable=False, server_default=""),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    moment("created_at"),
+    Index("ix_corrections_ticket_id", "ticket_id", "id"),
+)
+
 handoffs = Table(  # what the next one must know
     "handoffs",
     metadata,

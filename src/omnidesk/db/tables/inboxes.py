@@ -15,6 +15,7 @@ inboxes = Table(
     Column("config", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("secrets", LargeBinary),  # the secret fields of the config, encrypted as one JSON
     Column("queue_id", Uuid, ForeignKey("queues.id")),
+    Column("category", Text),  # of what comes from here; null: by its rules
     Column("language", Text, nullable=False, server_default="ru"),  # when the customer's is unknown
     Column("acknowledge", Boolean, nullable=False, server_default=text("true")),
     Column("paused_at", Moment),

@@ -13,9 +13,9 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from omnidesk.db.tables.columns import EMPTY_OBJECT, Moment, key, metadata, moment, version
+from omnidesk.db.tables.columns import EMPTY_OBJECT, EMPTY_TEXTS, Moment, key, metadata, moment, version
 
 _STATED = "(facts ->> '{}'::text) IS NOT NULL"  # by the customer
 
@@ -41,6 +41,8 @@ tickets = Table(
     Column("queued_at", Moment),  # came into its present queue, where the steps begin; null: when the waiting began
     Column("waiting_since", Moment),  # the customer waits for us since; null: we do not owe an answer
     Column("units", SmallInteger),  # of an agent's capacity; null: by the channel, as the policy says
+    Column("required", ARRAY(Text), nullable=False, server_default=EMPTY_TEXTS),  # skills, beside those of its queue
+    Column("preferred", ARRAY(Text), nullable=False, server_default=EMPTY_TEXTS),  # while a step keeps them
     Column("facts", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("attention", Text),  # why an agent should look now
     Column("level", SmallInteger, nullable=False, server_default="0"),  # 1: with a senior, 2: with a supervisor
