@@ -32,6 +32,7 @@ from pydantic import (
 )
 
 from omnidesk.channels import base, outgoing
+from omnidesk.channels.phones import e164
 from omnidesk.domain.messages import Address, Arrival, File, Inbound, Item, Outbound, Part, Ref, RemoteFile, Sent
 from omnidesk.domain.webhooks import key_of, signed
 
@@ -172,6 +173,8 @@ class ApiChannel:
     def _address(self, person: Person) -> Address:
         shared = person.kind in {"email", "phone"}
         address = _clean(person.address).strip()
+        if person.kind == "phone":
+            address = e164(address) or address
         return Address(
             kind=person.kind,
             address=address.lower() if person.kind == "email" else address,
