@@ -125,7 +125,7 @@ def _happened(event: Happened) -> HappenedOut:
     )
 
 
-async def _dressed(tx: Tx, entries: Sequence[rows.Message | Happened]) -> list[MessageOut | HappenedOut]:
+async def dressed(tx: Tx, entries: Sequence[rows.Message | Happened]) -> list[MessageOut | HappenedOut]:
     """With the files and deliveries of the messages, two statements for the page."""
     message_ids = [entry.id for entry in entries if isinstance(entry, rows.Message)]
     files = await rows.attachments(tx, message_ids)
@@ -156,7 +156,7 @@ async def read_timeline(
     place = Position(at=datetime.fromisoformat(after[0]), rank=after[1], id=after[2]) if after else None
     async with db.connection() as tx:
         found = await rows.page(tx, ticket_id, after=place, descending=sort == "-at", limit=limit + 1)
-        data = await _dressed(tx, found)
+        data = await dressed(tx, found)
     pairs = list(zip(found, data, strict=True))
     return pages.page(pairs, limit, lambda pair: pair[1], lambda pair: _place(pair[0].position))
 
@@ -238,7 +238,7 @@ async def _made(db: Db, message_id: UUID, response: Response) -> MessageOut:
     async with db.connection() as tx:
         message = await rows.message(tx, message_id)
         assert message is not None
-        shown = (await _dressed(tx, [message]))[0]
+        shown = (await dressed(tx, [message]))[0]
     assert isinstance(shown, MessageOut)
     response.headers["Location"] = f"/v1/messages/{ids.encode('message', message_id)}"
     return shown
@@ -332,7 +332,7 @@ async def read_message(message_id: MessageId, actor: ReadsTickets, db: Db) -> Me
         message = await rows.message(tx, message_id)
         if home is None or message is None:
             raise NotFound("There is no such message.")
-        shown = (await _dressed(tx, [message]))[0]
+        shown = (await dressed(tx, [message]))[0]
     await seen(db, home, actor)
     assert isinstance(shown, MessageOut)
     return shown

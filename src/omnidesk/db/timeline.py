@@ -162,6 +162,12 @@ async def message(tx: Tx, message_id: UUID) -> Message | None:
     return Message(**dict(row)) if row else None
 
 
+async def messages(tx: Tx, message_ids: Sequence[UUID]) -> list[Message]:
+    """These messages, in no order."""
+    rows = await tx.driver.fetch(f"{_MESSAGE} WHERE m.id = ANY($1::uuid[])", list(message_ids))
+    return [Message(**dict(row)) for row in rows]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
     id: UUID
