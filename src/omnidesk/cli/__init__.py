@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from omnidesk.cli import admin, arrivals, config_file, keys, running, upkeep
+from omnidesk.cli import admin, arrivals, bench, config_file, keys, running, upkeep
 from omnidesk.cli.shared import guarded
 
 cli = typer.Typer(
@@ -20,6 +20,7 @@ cli.add_typer(admin.commands, name="admin")
 cli.add_typer(arrivals.commands, name="arrivals")
 cli.add_typer(keys.commands, name="keys")
 cli.add_typer(config_file.commands, name="config")
+cli.add_typer(bench.commands, name="bench")
 
 
 def main() -> None:

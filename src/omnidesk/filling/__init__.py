@@ -1,0 +1,1 @@
+"""`omnidesk bench fill`: a desk as it looks after years, made in minutes, the same each time."""
