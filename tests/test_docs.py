@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -75,6 +76,23 @@ async def test_a_message_signed_as_the_guide_says_comes_in(desk: story.Desk) -> 
     assert (shell.returncode, said) == (0, '{"status":"accepted"}')
     [ticket] = await desk.tickets(1)
     assert (ticket["channel"], (await desk.said(ticket["id"]))[0]["text"]) == ("api", "Where is it?")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="Debian's curl is not installed")
+async def test_a_receiver_written_by_the_guide_is_told_what_happens(desk: story.Desk, tmp_path: Path) -> None:
+    port, [code] = free_port(), blocks("webhooks.md", "python")
+    (tmp_path / "receiver.py").write_text(code)
+    known = {"DESK": f"http://127.0.0.1:{desk.settings.port}", "OMNIDESK_KEY": desk.secret, "PORT": str(port)}
+    known |= {"RECEIVER": f"http://127.0.0.1:{port}/", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    script = "\n".join(["set -euo pipefail", "trap 'kill %1' EXIT", *blocks("webhooks.md", "sh run")])
+    shell = await asyncio.create_subprocess_exec(
+        "bash", "-c", script, env=known, cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    said = (await asyncio.wait_for(shell.communicate(), 60))[0].decode()
+    assert shell.returncode == 0, said
+    assert "\nwebhook.test None\n" in said
+    assert '"replayed":' in said
+    assert '"rotating_until":"' in said
 
 
 PAGES = [DOCS.parent / "README.md", DOCS.parent / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]

@@ -95,3 +95,25 @@ def test_a_clock_may_be_off_by_a_little() -> None:
     levels = {skew: doctor._clock(skew).level for skew in (0.2, -0.9, 3.0, -3.0, 45.0, -45.0)}
     assert levels == {0.2: "ok", -0.9: "ok", 3.0: "note", -3.0: "note", 45.0: "bad", -45.0: "bad"}
     assert "ahead of" in doctor._clock(-3.0).words
+
+
+async def test_webhooks_that_fail_or_were_switched_off_are_named(settings: Settings, db: Database) -> None:
+    assert await said(settings, "webhooks") == [Finding("ok", "webhooks", "none fails")]
+    async with db.transaction() as tx:
+        await tx.driver.execute(
+            """
+            INSERT INTO webhooks (id, url, description, owner_kind, owner_id, secret, disabled_at, disabled_reason,
+                                  failing_since, last_error)
+            VALUES (gen_random_uuid(), 'https://shop.example/x?key=hidden', '', 'key', gen_random_uuid(), '',
+                    now(), 'failing', now() - interval '5 days', 'answered 503'),
+                   (gen_random_uuid(), 'https://erp.example/x', 'ERP', 'key', gen_random_uuid(), '', NULL, NULL,
+                    now(), 'cannot be reached'),
+                   (gen_random_uuid(), 'https://fine.example/x', '', 'key', gen_random_uuid(), '', now(), 'by_hand',
+                    NULL, NULL)
+            """
+        )
+    found = sorted(await said(settings, "webhooks"), key=lambda each: each.level)
+    assert [each.level for each in found] == ["bad", "note"]
+    assert "(shop.example) was switched off: it failed for five days: answered 503" in found[0].words
+    assert "(ERP) fails since" in found[1].words
+    assert "hidden" not in str(found)

@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from omnidesk.app import Desk, direct_url, open_desk
 from omnidesk.channels import base
 from omnidesk.config import Settings
-from omnidesk.db import arrivals, checks, figures, inboxes
+from omnidesk.db import arrivals, checks, figures, inboxes, webhooks
 from omnidesk.db.migrate import current, head
 from omnidesk.db.session import Tx, is_away
 from omnidesk.desk.inboxes import Opened
 from omnidesk.desk.planner import LEASE as PLANNER
 from omnidesk.desk.vault import CannotDecrypt
+from omnidesk.domain import ids
 from omnidesk.logs import describe
 from omnidesk.ports import answers, mail_ports, reachable
 
@@ -59,7 +61,7 @@ async def examine(settings: Settings, *, running: bool) -> AsyncIterator[Finding
             yield finding
             if finding.level == "bad":
                 return  # nothing behind it can be asked
-        for examined in (_secrets, _inboxes, _parked, _calls):
+        for examined in (_secrets, _inboxes, _parked, _calls, _webhooks):
             async for finding in examined(desk):
                 yield finding
         async for finding in _loops(desk, running=running):
@@ -262,6 +264,27 @@ async def _calls(desk: Desk) -> AsyncIterator[Finding]:
         yield Finding("note", "sending", words, "their tickets ask for attention and say why")
     if not any(counts.values()):
         yield Finding("ok", "sending", "nothing refused or in doubt")
+
+
+async def _webhooks(desk: Desk) -> AsyncIterator[Finding]:
+    async with desk.db.connection() as tx:
+        troubled = await webhooks.troubled(tx)
+    for one in troubled:
+        name = f"{ids.encode('webhook', one.id)} ({one.description or urlsplit(one.url).hostname})"
+        why = f": {one.last_error}" if one.last_error else ""
+        if one.disabled_at:
+            reason = {"gone": "its receiver is gone (410)", "owner_gone": "its owner is gone"}.get(
+                one.disabled_reason or "", f"it failed for five days{why}"
+            )
+            advice = (
+                f'mend it, then PATCH /v1/webhooks/{ids.encode("webhook", one.id)} {{"enabled": true}}, or delete it'
+            )
+            yield Finding("bad", "webhooks", f"{name} was switched off: {reason}", advice)
+        elif one.failing_since:
+            words = f"{name} fails since {one.failing_since:%Y-%m-%d %H:%M} UTC{why}"
+            yield Finding("note", "webhooks", words, "it is tried again by itself, and switched off after five days")
+    if not troubled:
+        yield Finding("ok", "webhooks", "none fails")
 
 
 async def _loops(desk: Desk, *, running: bool) -> AsyncIterator[Finding]:

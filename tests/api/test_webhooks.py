@@ -340,6 +340,27 @@ async def test_five_days_of_nothing_but_failures_switch_it_off_and_alert(shop: S
     assert len(shop.receiver.calls) == before
 
 
+async def test_the_figures_tell_how_webhooks_fare(shop: Shop) -> None:
+    await shop.subscribe(types=["ticket.updated"], description="The shop")
+    dead, alive = await shop.desk.ticket(), await shop.desk.ticket()
+    for ticket in (dead, alive):
+        await shop.changes(ticket)
+    shop.receiver.decide = lambda call: answer(500) if call.ticket == dead else answer(200)
+    await shop.deliver()
+    await shop.later(minutes=10)
+    text = (await shop.api.get("/metrics")).text
+    for line in (
+        'webhook_deliveries{state="waiting"} 1.0',
+        'webhook_deliveries{state="delivered_in_an_hour"} 1.0',
+        "webhooks_off 0.0",
+        "webhooks_behind 0.0",
+        'outbox{state="deferred"} 0.0',
+        'jobs{state="queued"} 0.0',
+    ):
+        assert f"omnidesk_{line}" in text
+    assert float(text.partition("\nomnidesk_webhooks_oldest_seconds ")[2].partition("\n")[0]) > 590
+
+
 async def test_one_failure_after_a_silent_week_switches_nothing_off(shop: Shop) -> None:
     await shop.subscribe(types=["ticket.updated"])
     ticket = await shop.desk.ticket()

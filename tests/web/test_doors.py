@@ -2,6 +2,7 @@
 
 import re
 
+from omnidesk.desk import webhooks
 from omnidesk.domain import ids
 from omnidesk.domain.people import Role
 from omnidesk.web.pages import CHANGE
@@ -121,3 +122,17 @@ async def test_static_files_are_kept_for_ever_and_named_by_their_content(desk: C
     assert "immutable" in answer.headers["cache-control"]
     for wrong in ("/static/desk.css", "/static/..%2Fpages.py", "/static/desk.000000000000.css"):
         assert (await browser.http.get(wrong)).status_code == 404
+
+
+async def test_administrators_see_that_a_webhook_was_switched_off(desk: Console) -> None:
+    program = await desk.api.key()
+    for name in ("ERP", "Shop"):
+        wish = {"url": f"https://{name.lower()}.example/x", "description": name}
+        assert (await program.post("/v1/webhooks", json=wish)).status_code == 201
+    async with desk.api.db.transaction() as tx:
+        await webhooks.switch_off(tx, await tx.driver.fetchval("SELECT max(id::text)::uuid FROM webhooks"), "failing")
+    _, vera = await desk.agent("Vera", role=Role.ADMIN)
+    assert "has switched the webhook Shop off" in vera.words
+    assert "ERP" not in vera.words
+    _, olga = await desk.agent("Olga")
+    assert "webhook" not in olga.words

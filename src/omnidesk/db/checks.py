@@ -46,7 +46,7 @@ async def failed_calls(tx: Tx, days: int) -> dict[str, int]:
         SELECT 'unknown' AS state, count(*) AS n FROM outbox WHERE state = 'unknown'
         UNION ALL
         SELECT 'rejected', count(*) FROM outbox
-         WHERE state = 'rejected' AND done_at > now() - make_interval(days => $1)
+         WHERE state = 'rejected' AND kind <> 'webhook' AND done_at > now() - make_interval(days => $1)
         """,
         days,
     )

@@ -31,11 +31,32 @@ async def read(tx: Tx) -> Mapping[str, Mapping[str, float]]:
         UNION ALL
         SELECT 'outbox', state, count(*) FROM (
             SELECT state FROM outbox WHERE state IN ('queued', 'claimed', 'calling', 'deferred', 'unknown')
-             LIMIT {MOST}) AS o GROUP BY state
+               AND kind <> 'webhook' LIMIT {MOST}) AS o GROUP BY state
         UNION ALL
         SELECT 'outbox_oldest_seconds', '', coalesce(extract(epoch FROM clock_timestamp() - (
             SELECT due_at FROM outbox WHERE state IN ('queued', 'deferred') AND due_at <= clock_timestamp()
-             ORDER BY due_at, id LIMIT 1)), 0)
+               AND kind <> 'webhook' ORDER BY due_at, id LIMIT 1)), 0)
+        UNION ALL
+        SELECT 'webhook_deliveries', 'waiting', count(*) FROM (
+            SELECT 1 FROM webhook_deliveries WHERE state = 'waiting' LIMIT {MOST}) AS d
+        UNION ALL
+        SELECT 'webhook_deliveries', state || '_in_an_hour', count(*) FROM (
+            SELECT state FROM webhook_deliveries
+             WHERE state <> 'waiting' AND done_at > clock_timestamp() - interval '1 hour' LIMIT {MOST}) AS d
+         GROUP BY state
+        UNION ALL
+        SELECT 'webhooks_oldest_seconds', '', coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)
+          FROM webhook_deliveries WHERE state = 'waiting'
+        UNION ALL
+        SELECT 'webhooks_behind', '', coalesce((SELECT max(seq) FROM events) - min(c.seq), 0)
+          FROM webhook_cursors AS c JOIN webhooks AS w ON w.id = c.webhook_id WHERE w.disabled_at IS NULL
+        UNION ALL
+        SELECT 'webhooks_failing', '', count(*) FROM webhooks
+         WHERE deleted_at IS NULL AND disabled_at IS NULL AND failing_since IS NOT NULL
+        UNION ALL
+        SELECT 'webhooks_off', '', count(*) FROM webhooks WHERE deleted_at IS NULL AND disabled_reason <> 'by_hand'
+        UNION ALL
+        SELECT 'jobs', state, count(*) FROM jobs WHERE state IN ('queued', 'running') GROUP BY state
         UNION ALL
         SELECT 'timers_late_seconds', '', greatest(0, coalesce(extract(epoch FROM clock_timestamp() - min(due_at)), 0))
           FROM timers
@@ -53,6 +74,8 @@ async def read(tx: Tx) -> Mapping[str, Mapping[str, float]]:
     found: dict[str, dict[str, float]] = {
         "arrivals": dict.fromkeys(("new", "failed", "unreadable", "held"), 0.0),
         "outbox": dict.fromkeys(("queued", "claimed", "calling", "deferred", "unknown"), 0.0),
+        "webhook_deliveries": dict.fromkeys(("waiting", "delivered_in_an_hour", "failed_in_an_hour"), 0.0),
+        "jobs": dict.fromkeys(("queued", "running"), 0.0),
         "arrivals_oldest_seconds": {"": await oldest_arrival_s(tx)},
     }
     for row in rows:

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from starlette.responses import Response
 
-from omnidesk.db import agents, arrivals, inboxes, queues, tickets
+from omnidesk.db import agents, arrivals, inboxes, queues, tickets, webhooks
 from omnidesk.db.queues import Queue
 from omnidesk.db.session import Tx
 from omnidesk.db.tickets import Filter, Row
@@ -78,7 +78,9 @@ async def layout(visit: Visit, tx: Tx) -> None:
     """What every page of a signed-in agent shows around itself."""
     actor = visit.agent
     parked = await _parked_count(visit, tx) if visit.may("arrivals:read") else None
-    visit.chrome = {"me": actor, "parked": parked}
+    troubled = await webhooks.troubled(tx) if visit.may("webhooks:read") else []
+    off = [one.description or urlsplit(one.url).hostname for one in troubled if one.disabled_at]
+    visit.chrome = {"me": actor, "parked": parked, "webhooks_off": off}
 
 
 async def _parked_count(visit: Visit, tx: Tx) -> int | None:
