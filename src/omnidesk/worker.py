@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from omnidesk.db.listen import Listener
 from omnidesk.db.session import Database
-from omnidesk.desk import escalate, notices
+from omnidesk.desk import erasures, escalate, notices
 from omnidesk.desk.accept import Door
 from omnidesk.desk.deliver import Deliverer
 from omnidesk.desk.feed import run_sequencer
@@ -58,5 +58,6 @@ async def work(parts: Parts, stop: asyncio.Event) -> None:
         run_timers(db, stop, handlers=handlers, listener=listener),
         Watches(db, parts.channels, parts.door).run(stop),
         Housekeeper(db, lambda: parts.files.sweep(db)).run(stop),
+        erasures.run(db, parts.files, stop),
         run_thaw(db, stop),
     )

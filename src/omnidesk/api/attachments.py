@@ -24,7 +24,7 @@ from omnidesk.db import tickets
 from omnidesk.db.session import Database
 from omnidesk.desk import files
 from omnidesk.domain import ids
-from omnidesk.domain.errors import Conflict, NotFound
+from omnidesk.domain.errors import Conflict, Gone, NotFound
 from omnidesk.domain.people import Actor
 
 routes = router("attachments")
@@ -39,7 +39,7 @@ class AttachmentOut(Shown):
     name: str
     content_type: str = Field(description="As found in the file's bytes, whatever was claimed")
     size: int = Field(description="Bytes")
-    state: str = Field(description="stored, pending (being fetched), failed or skipped")
+    state: str = Field(description="stored, pending (being fetched), failed, skipped, deleted or erased")
     error: str | None = None
     created_at: datetime
 
@@ -198,6 +198,8 @@ async def download(
 ) -> Response:
     """As an attachment that no browser runs; takes `Range`. The ETag is the hash of its bytes."""
     row = await _seen(db, attachment_id, actor)
+    if row["state"] in {"deleted", "erased"}:
+        raise Gone("This file was deleted.", code=f"attachment_{row['state']}")
     if row["sha256"] is None:
         raise Conflict("This file is not here (yet).", code="not_stored", details={"state": row["state"]})
     parts.files.open(row["sha256"]).close()  # NotFound rather than a broken answer

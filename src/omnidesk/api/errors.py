@@ -23,6 +23,7 @@ from omnidesk.domain.errors import (
     DeskError,
     FieldError,
     Forbidden,
+    Gone,
     Invalid,
     NotFound,
     Refused,
@@ -37,6 +38,7 @@ log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 STATUS: Mapping[type[DeskError], int] = {
     NotFound: 404,
+    Gone: 410,
     TooLarge: 413,
     Stale: 412,
     Conflict: 409,

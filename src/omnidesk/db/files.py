@@ -100,6 +100,28 @@ async def take_unreferenced(tx: Tx, days: int, limit: int = 1_000) -> list[bytes
     return [row["sha256"] for row in rows]
 
 
+async def take_free(tx: Tx, hashes: Sequence[bytes]) -> list[bytes]:
+    """Drop the rows of those files that nothing points to any more, however young; their hashes.
+
+    The rows stay locked until the transaction ends: set the bytes aside before that.
+    """
+    if not hashes:
+        return []
+    rows = await tx.driver.fetch(
+        """
+        DELETE FROM files WHERE sha256 IN (
+            SELECT f.sha256 FROM files AS f
+             WHERE f.sha256 = ANY($1::bytea[])
+               AND NOT EXISTS (SELECT FROM attachments AS a WHERE a.sha256 = f.sha256)
+               AND NOT EXISTS (SELECT FROM job_parts AS p WHERE p.sha256 = f.sha256)
+             ORDER BY f.sha256 FOR UPDATE OF f)
+        RETURNING sha256
+        """,
+        list(hashes),
+    )
+    return [row["sha256"] for row in rows]
+
+
 async def known(tx: Tx, hashes: Sequence[bytes]) -> set[bytes]:
     rows = await tx.driver.fetch("SELECT sha256 FROM files WHERE sha256 = ANY($1::bytea[])", list(hashes))
     return {row["sha256"] for row in rows}

@@ -15,7 +15,7 @@ import hashlib
 import os
 import secrets
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -149,6 +149,12 @@ class FileStore:
                     trash.unlink()
                     removed += 1
         return removed
+
+    def set_aside(self, hashes: Iterable[bytes]) -> None:
+        """Take bytes away at once; the sweep deletes them after a day, or puts back what was noted anew meanwhile."""
+        for sha256 in hashes:
+            with contextlib.suppress(FileNotFoundError):
+                self.path(sha256).replace(self._folder / "trash" / sha256.hex())
 
     def _trashed(self) -> Iterator[bytes]:
         for path in (self._folder / "trash").iterdir():

@@ -27,7 +27,7 @@ from omnidesk.db.bulk import as_json
 from omnidesk.db.listen import Listener
 from omnidesk.db.session import Database, Tx, is_away
 from omnidesk.desk import clocks as desk_clocks
-from omnidesk.desk import escalate, loops, opening, settle, setup
+from omnidesk.desk import erased, escalate, loops, opening, settle, setup
 from omnidesk.desk.accept import Door, clean_key
 from omnidesk.desk.batch import Draft, Read, Rows
 from omnidesk.desk.inboxes import Channels
@@ -165,8 +165,9 @@ class Intake:
             if not await arrivals.still_ours(tx, holder, lanes):
                 raise LostLanes
             now = datetime.now(UTC)
-            landing = Landing(setup_now, await look_up(tx, read, now), now=now)
-            for one in read:
+            kept = await erased.without(tx, read)
+            landing = Landing(setup_now, await look_up(tx, kept, now), now=now)
+            for one in kept:
                 landing.land(one)
             await self._store(tx, landing)
             if unread:

@@ -2,6 +2,7 @@
 
 DeskError
 ├── NotFound            also what one may not see
+├── Gone                it was there, and was deleted or erased
 ├── Conflict            somebody was faster; carries who or what
 │   └── Stale           the version named is not the current one
 ├── Refused             well-formed, but a rule says no; `code` says which
@@ -39,6 +40,10 @@ class DeskError(Exception):
 
 class NotFound(DeskError):
     code = "not_found"
+
+
+class Gone(DeskError):
+    code = "gone"
 
 
 class Conflict(DeskError):
