@@ -16,6 +16,8 @@ from tests.channels.email.mails import TEXT_PART, mail, parts
         "Precedence: list",
         "X-Autoreply: yes",
         "X-Autorespond: vacation",
+        "X-Auto-Reply-From: ivan@b.example",
+        "X-Acme-AutoReply: yes",
         "List-Id: <dev.b.example>",
         "List-Unsubscribe: <mailto:x@b.example>",
         "X-Loop: x@b.example",
@@ -36,6 +38,8 @@ def test_headers_of_machines(header: str) -> None:
         "Auto-Submitted: NO",
         "Precedence: first-class",
         "Precedence: normal",
+        "X-Auto-Response-Suppress: All",
+        "X-Autoreply: no",
         "Return-Path: <ivan@b.example>",
     ],
 )

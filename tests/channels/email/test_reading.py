@@ -223,7 +223,9 @@ NAMES = {
     'filename="a;b.pdf"': "a;b.pdf",
     'filename="%D0%A7%D0%B5%D0%BA.pdf"': "Чек.pdf",
     'filename="50%20off.pdf"': "50%20off.pdf",
-    "filename='quoted.pdf'": "'quoted.pdf'",
+    "filename='quoted.pdf'": "quoted.pdf",
+    "filename*=UTF-8''%D0%90%D0%BA%D1%82.pdf; filename=\"Act.pdf\"": "Акт.pdf",
+    "filename=\"Act.pdf\"; filename*=UTF-8''%D0%90%D0%BA%D1%82.pdf": "Акт.pdf",
 }
 
 
@@ -411,3 +413,18 @@ def test_hostile_pages_lose_their_markup_not_their_words() -> None:
 @pytest.mark.parametrize("name", ["Précis", "Ольга Иванова", "田中太郎"])
 def test_names_written_by_the_standard_library_are_read(name: str) -> None:
     assert read_mail(mail(From=f"{Header(name, 'utf-8').encode()} <a@b.example>")).from_name == name
+
+
+def test_text_that_was_never_encoded_is_read_whatever_its_header_says() -> None:
+    read = read_mail(mail("Не приходит код, помогите.", Content_Transfer_Encoding="base64"))
+    assert read.text == "Не приходит код, помогите."
+
+
+def test_letters_of_two_bytes_are_no_ascii() -> None:
+    body = base64.encodebytes("Не приходит код".encode("utf-16-le"))
+    read = read_mail(mail(body, Content_Type="text/plain; charset=utf-16le", Content_Transfer_Encoding="base64"))
+    assert read.text == "Не приходит код"
+
+
+def test_an_old_route_in_front_of_an_address_is_left_out() -> None:
+    assert read_mail(mail(From="<@relay.example,@mx.example:ivan@b.example>")).from_address == "ivan@b.example"

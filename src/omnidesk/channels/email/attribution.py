@@ -18,6 +18,7 @@ _WHEN = re.compile(
     re.ASCII,
 )
 _BRACKETED = re.compile(r"[<(\[«\"'][^<>()\s@]{0,120}@[^<>()\s]{1,120}[>)\]»\"']|mailto:")
+_SHORT_DAY = re.compile(r"[^\W\d]{2,7}(?:\.,?|,) ?\d{1,4}\b")  # of a language that is not among the phrases
 _MAIL_AT_END = re.compile(r"[^\s@]@[^\s@]{2,200}[>)\]\"']?\s*$")
 
 
@@ -56,7 +57,9 @@ def is_separator(texts: list[str], at: int) -> bool:
     inner = _inner(texts[at])
     if inner and (phrases.ORIGINALS.match(inner) or inner.lower() == "original"):
         return True
-    if inner or phrases.ORIGINALS.fullmatch(texts[at].strip(" :*_")):
+    bare = texts[at].strip(" :*_")
+    named = phrases.ORIGINALS.fullmatch(bare) or (len(bare.split()) <= 4 and phrases.ORIGINALS.search(bare))
+    if inner or (named and texts[at].rstrip(" *_").endswith((":", "："))) or phrases.ORIGINALS.fullmatch(bare):
         return header_block(texts, next_text(texts, at)) > 0
     return False
 
@@ -170,22 +173,24 @@ class _Shape(NamedTuple):
     dated: bool
     bracketed: bool  # an address in brackets
     ends_in_address: bool
+    few_words: bool
 
 
 def _shape(joined: str) -> _Shape:
     text = joined.strip(" \t*_-–—=")
     lowered = text.lower()
-    bare = lowered.rstrip(" :：-").removesuffix("(a)").removesuffix("(а)")
+    bare = lowered.rstrip(" :：-….").removesuffix("(a)").removesuffix("(а)")
     month = bool(_DIGIT.search(text) and phrases.MONTHS.search(text))
     return _Shape(
         length=len(text),
         colon=lowered.endswith((":", "：")),
         verb=bool(phrases.VERBS.search(lowered)),
         said=any(each.end() == len(bare) for each in phrases.VERBS.finditer(bare, max(0, len(bare) - 40))),
-        starts=bool(phrases.STARTS.match(lowered)),
+        starts=bool(phrases.STARTS.match(lowered) or _SHORT_DAY.match(lowered)),
         dated=month or bool(_WHEN.search(text)),
         bracketed=bool(_BRACKETED.search(text)),
         ends_in_address=bool(_MAIL_AT_END.search(bare)),
+        few_words=len(text.split()) <= 7,
     )
 
 
@@ -193,6 +198,8 @@ def _names_an_address(shape: _Shape, quoted_below: bool) -> bool:
     """An address in brackets with a date is enough; a bare one at the end needs a verb or marks below."""
     if not (shape.colon or shape.said or (quoted_below and shape.ends_in_address)):
         return False
-    if shape.dated and (shape.bracketed or shape.verb or quoted_below):
+    if shape.dated and (shape.bracketed or shape.verb or quoted_below or (shape.colon and shape.starts)):
         return True
+    if quoted_below and shape.bracketed and shape.colon and shape.few_words:
+        return True  # Quoting Ada <ada@b.example>:
     return shape.verb and (quoted_below or (shape.colon and shape.starts))

@@ -17,6 +17,8 @@ _MARKS_NAMES = (
     "x-auto-submitted|x-autosubmitted|x-auto-generated|x-automatic-reply|x-auto-response|x-mdn-reply|x-loop"
 )
 _MARKS = frozenset(_MARKS_NAMES.split("|"))
+_MARK = re.compile(r"x-(?:\w+-)?auto-?(?:repl|respon|generat|submit|answer)")
+_SUPPRESS = "x-auto-response-suppress"  # says what the sender wants, not what the mail is
 _NO = {"", "no", "false", "0", "none"}
 _MACHINES = re.compile(
     r"(?:mailer-?daemon|postmaster|mdaemon|mail-?daemon|bounces?|autoreply|auto-reply|autoresponder|"
@@ -69,7 +71,8 @@ def is_automatic(headers: Headers, sender: str, subject: str, report_type: str) 
         return True
     if any(_value(value) in _BULK for value in [*headers.all("precedence"), *headers.all("x-precedence")]):
         return True
-    if any(headers.has(mark) and headers.get(mark).strip().lower() not in ("no", "false", "0") for mark in _MARKS):
+    marks = {name for name, _ in headers.fields if name in _MARKS or (_MARK.match(name) and name != _SUPPRESS)}
+    if any(headers.get(mark).strip().lower() not in ("no", "false", "0") for mark in marks):
         return True
     if any(value.strip() in ("<>", "") for value in headers.all("return-path")[:1]):
         return True
@@ -85,7 +88,7 @@ def is_automatic(headers: Headers, sender: str, subject: str, report_type: str) 
 
 def is_quiet(headers: Headers, sender: str) -> bool:
     """A person may have written it, but asks for no automatic answer, or would never read one."""
-    suppressed = headers.get("x-auto-response-suppress").lower()
+    suppressed = headers.get(_SUPPRESS).lower()
     if suppressed and suppressed.strip() not in (
         "none",
         "dr",

@@ -56,6 +56,7 @@ _ALIASES = {
 _SINGLE_BYTE = re.compile(r"cp\d{3,4}|iso8859-\d+|koi8-[rut]|mac-\w+")
 _TEXT_CODECS = re.compile(r"utf|iso|cp|koi|mac|big5|gb|euc|shift|hz|ascii|tis|ptcp|kz|hp|johab")
 _SHIFTED = re.compile(rb"\x1b[$(]|~\{|\+[A-Za-z0-9/]")  # ISO-2022, HZ and UTF-7 hide their letters in ASCII
+_WIDE = ("utf-16", "utf-32")  # in these, letters of other alphabets are pairs of ASCII bytes
 _ACCENTED_RUN = re.compile(r"[\u00c0-\u00ff\u0192\u201a-\u203a]{4,}")
 _WORD = re.compile(r"[^\W\d_]+")
 _COMMON = {
@@ -68,7 +69,7 @@ _CYRILLIC_WORD = re.compile(r"[Ѐ-ӿ]{3,}")
 
 def decode(data: bytes, declared: str = "") -> str:
     """The text of `data`, for better or worse; never raises, never holds NUL or lone surrogates."""
-    if data.isascii() and not _SHIFTED.search(data):
+    if data.isascii() and not _SHIFTED.search(data) and not (b"\0" in data and codec_of(declared)[:6] in _WIDE):
         return data.decode("ascii").replace("\0", "")
     return _decode(data, codec_of(declared)).replace("\0", "")
 

@@ -23,6 +23,7 @@ _ENCODED = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
 _CONTROL = re.compile(r" ?[\x00-\x1f\x7f]+ ?")
 _MESSAGE_ID = re.compile(r"<([^<>]{1,998})>")
 _BARE_ID = re.compile(r"[^<>@\s,;()\"]{4,400}@[^<>@\s,;()\"]{2,255}")
+_ROUTE = re.compile(r"(?:@[\w.-]{1,255},?){1,20}:")  # RFC 5322, obs-route
 _ZONE_COMMENT = re.compile(r"\([^()]*\)")
 
 
@@ -217,6 +218,6 @@ def _quoted(token: str) -> bool:
 
 
 def _clean_address(text: str) -> str:
-    bare = words(text).strip().strip("\"'<>").removeprefix("mailto:")
+    bare = _ROUTE.sub("", words(text).strip().strip("\"'<>").removeprefix("mailto:"))
     address = "".join(_CONTROL.sub("", bare).split()).lower()
     return address if "@" in address.strip("@") else ""

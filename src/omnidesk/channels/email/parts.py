@@ -25,6 +25,7 @@ _PARAMETER = re.compile(
 )
 _META_CHARSET = re.compile(rb"(?i)<meta[^>]{1,200}charset\s*=\s*[\"']?([\w.:-]{2,40})")
 _PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2}){2}")
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\r]")
 _UU_BEGIN = re.compile(rb"begin [0-7]{3,4} [^\r\n]*\r?\n")
 
 
@@ -154,16 +155,24 @@ def parameters(value: bytes, headers: Headers) -> tuple[str, dict[str, str]]:
     source = headers.source(value)
     head, _, _ = source.partition(";")
     pieces: dict[str, list[tuple[int, bool, str]]] = {}
+    plain: dict[str, str] = {}
     for name, index, extended, text in _PARAMETER.findall(source[len(head) :][:16_384]):
-        order = int(index[1:]) if index else 0
-        pieces.setdefault(name.lower(), []).append((order, bool(extended), _unquoted(text)))
-    return head.strip().lower(), {name: _joined(sorted(each, key=lambda p: p[0])) for name, each in pieces.items()}
+        if index or extended:
+            pieces.setdefault(name.lower(), []).append(
+                (int(index[1:] or 0) if index else 0, bool(extended), _unquoted(text))
+            )
+        else:
+            plain.setdefault(name.lower(), _joined([(0, False, _unquoted(text))]))
+    better = {name: _joined(sorted(each, key=lambda p: p[0])) for name, each in pieces.items()}
+    return head.strip().lower(), plain | {name: text for name, text in better.items() if text}
 
 
 def _unquoted(text: str) -> str:
     text = text.strip()
     if len(text) > 1 and text[0] == text[-1] == '"':
         return re.sub(r"\\([\"\\])", r"\1", text[1:-1])
+    if len(text) > 2 and text[0] == text[-1] == "'":
+        return text[1:-1]
     return text.strip("\"'") if text.count('"') == 1 else text
 
 
@@ -231,12 +240,18 @@ def undo_encoding(body: bytes, encoding: str) -> bytes:
     """Content behind a transfer encoding; what is damaged is read as far as it goes."""
     name = encoding.split(";")[0].strip().strip("\"'").lower()
     if name == "base64":
-        return base64(body)
+        return body if _is_plain(body) else base64(body)
     if name == "quoted-printable":
         return binascii.a2b_qp(body)
     if name in ("x-uuencode", "uuencode", "x-uue", "uue"):
         return _uudecode(body)
     return body
+
+
+def _is_plain(body: bytes) -> bool:
+    """Text that was never encoded, whatever its header says: its first line is none of base64."""
+    first = body.lstrip()[:400].partition(b"\n")[0].strip()
+    return len(_NOT_BASE64.findall(first)) * 8 > len(first)
 
 
 def _uudecode(body: bytes) -> bytes:

@@ -172,7 +172,8 @@ CLOSINGS = re.compile(
     r"хорошего дня|с ув\.?|best regards / с уважением|с пожеланиями.{0,20}|"
     r"з повагою|з найкращими побажаннями|з пошаною|дякую заздалегідь|с уважение|поздрави|"
     r"mit (?:freundlichen|besten|herzlichen|lieben|freundlichem) (?:grüßen|gruessen|grüssen|gruß|gruss)|"
-    r"freundliche grüße|freundliche grüsse|(?:viele|beste|liebe|herzliche|schöne|sonnige) (?:grüße|grüsse|gruesse)|"
+    r"freundliche grüße|freundliche grüsse|(?:viele|beste|liebe|herzliche|schöne|sonnige) (?:grüße|grüsse|"
+    r"gruesse)(?: (?:aus|nach|vom|von) [\w ]{2,30})?|"
     r"(?:lieber|schöner|besten|freundlicher) (?:gruß|gruss|grüße)|mfg|m\.f\.g\.?|lg|vg|hochachtungsvoll|gruß|"
     r"gruss|grüße|"
     r"cordialement|bien cordialement|très cordialement|bien à vous|cdlt|cdt|sincèrement|salutations|"
@@ -190,13 +191,15 @@ CLOSINGS = re.compile(
     r"(?:ystävällisin |parhain )?terveisin|terveiset|yst\. terv\.?|t\.|"
     r"(?:serdecznie )?pozdrawiam(?: serdecznie)?|z (?:poważaniem|powazaniem|wyrazami szacunku)|pozdrowienia|"
     r"s (?:pozdravem|úctou|přátelským pozdravem|pozdravom)|zdravím|"
-    r"(?:üdvözlettel|tisztelettel|üdv)|cu (?:stimă|respect|drag)|o zi bună|toate cele bune|"
+    r"(?:üdvözlettel|tisztelettel|üdv)|cu (?:stimă|respect|drag)|salutări|"
+    r"o zi bună|toate cele bune|"
     r"saygılarımla|saygılar|iyi çalışmalar|selamlar|iyi günler|teşekkürler,? saygılar|"
     r"trân trọng|thân ái|salam|hormat saya|terima kasih|dengan hormat|"
-    r"με εκτίμηση|φιλικά|בברכה|בתודה|تحياتي|مع التحية|مع أطيب التحيات|با احترام|ขอแสดงความนับถือ|"
+    r"με εκτίμηση|φιλικά|בברכה|בתודה|(?:مع )?تحياتي|مع التحية|مع أطيب التحيات|با احترام|ขอแสดงความนับถือ|"
     r"よろしくお願い(?:いた|致)?します|以上、よろしくお願い(?:いた|致)?します|敬具|此致|敬礼|此致敬礼|祝好|"
     r"顺祝商祺|顺颂商祺|谢谢|감사합니다|드림|올림|"
-    r"s poštovanjem|srdačan pozdrav|lep pozdrav|lijep pozdrav|lugupidamisega|parimat|pagarbiai|su pagarba|ar cieņu|"
+    r"s poštovanjem|srdačan pozdrav|lep pozdrav|lijep pozdrav|(?:puno )?pozdrava?|"
+    r"lugupidamisega|parimat|pagarbiai|su pagarba|ar cieņu|"
     r"salutacions|atentament|agur bat|með kveðju|kveðja)",
     re.IGNORECASE,
 )
@@ -248,13 +251,14 @@ _SENT = (
     r"pomocą|przez|ze)|"
     r"wysłano (?:z|za pomocą|ze)|odesláno (?:z|pomocí|ze)|odoslané z(?:o)?|küldve|elküldve|trimis (?:de pe|din|"
     r"prin)|gönderen|"
-    r"отправлено (?:с|из|со|через|при помощи|с помощью|от)|послано (?:с|из)|отправил\w* (?:с|из)|написано (?:с|на)|"
-    r"надіслано (?:з|із|зі|за допомогою)|відправлено (?:з|із|зі)|изпратено от|εστάλη από|στάλθηκε από|נשלח מ|أرسلت "
+    r"отправлено (?:с|c|из|со|через|при помощи|с помощью|от)|послано (?:с|из)|отправил\w* (?:с|из)|написано (?:с|на)|"
+    r"надіслано (?:з|із|зі|за допомогою)|відправлено (?:з|із|зі)|изпратено от|εστάλη από|στάλθηκε από|נשלח מ|أُ?رسلت "
     r"من|مرسل من|"
     r"تم الإرسال من|ส่งจาก|được gửi từ|đã gửi từ|dikirim dari|poslano (?:z|s|iz)|saadetud|išsiųsta iš|nosūtīts no)"
 )
 _GET = (
-    r"(?:get|downloaded?|скачать|установить|télécharge[rz]|descargar?|baixar?|holen sie sich|hol dir|ottieni|"
+    r"(?:get|downloaded?|hämta|ladda ner|hent|last ned|lataa|завантажити|скачать|установить|télécharge[rz]|"
+    r"descargar?|baixar?|holen sie sich|hol dir|ottieni|"
     r"obtener|obter|obtenir|"
     r"pobierz|загрузить|загрузите|outlook voor)"
 )
@@ -266,13 +270,27 @@ SENT_FROM = re.compile(
     r"gönderildi))?[ \u00a0]*",
     re.IGNORECASE,
 )  # fmt: skip
-SENT_START = re.compile(r"[-–—*_ ]{0,3}" + _SENT + r"\b", re.IGNORECASE)
+_THIS_WAS = (
+    r"(?:(?:this (?:message|e-?mail|mail)|ce (?:message|courriel|mail)|cet e-?mail|est[ea] (?:mensaje|correo|mensagem|"
+    r"e-?mail)|quest[oa] (?:messaggio|e-?mail|mail)|(?:это |данное )?(?:сообщение|письмо)|це повідомлення) "
+    r"(?:(?:was|has been|is|a été|fue|foi|è stat[oa]|ha sido|было|було) )?)?"
+)
+SENT_START = re.compile(r"[-–—*_ ]{0,3}" + _THIS_WAS + _SENT, re.IGNORECASE)
+SENT_END = re.compile(
+    r"\b(?:gesendet|geschickt|verschickt|verzonden|verstuurd|lähetetty|gönderildi|küldve|küldtem|sent|отправлено|"
+    r"надіслано)\.?|(?:发送|發送|傳送|送信|보냄)。?",
+    re.IGNORECASE,
+)
+_PROGRAM = r"(?:[A-Z][\w.&'’-]{1,20}|[a-z]{1,2}[A-Z]\w{0,20})"
+SENT_BY_PROGRAM = re.compile(  # one that is not on the list
+    rf"(?i:sent (?:from|with|via|using)) {_PROGRAM}(?: {_PROGRAM}){{0,2}}"
+    r"(?: ?[|(<]? ?\S{1,60}\.\w{2,10}[)>]?)?[.!]?"
+)
 DEVICE = re.compile(
-    r"\b(?:i(?:phon|pad|pod|os)|android|galaxy|samsung|huawei|xiaomi|redmi|honor|nokia|blackberry|smartphone|"
+    r"(?<![a-zа-я])(?:i(?:phon|pad|pod|os)|android|galaxy|samsung|huawei|xiaomi|redmi|honor|nokia|blackberry|smartphone|"
     r"outlook|mail|gmail|yahoo|"
     r"proton|tutanota|thunderbird|yandex|windows|mobile|handy|телефон|смартфон|айфон|планшет|яндекс|почт|мобильн|"
-    r"устройств|телефону|"
-    r"телефона|gmx|web\.de|t-mobile|verizon|tablet|app\b)",
+    r"мобільн|пристр|устройств|gmx|web\.de|t-mobile|verizon|tablet|app\b)",
     re.IGNORECASE,
 )
 SENT_FROM_OTHER = re.compile(
@@ -285,7 +303,27 @@ SENT_FROM_OTHER = re.compile(
     r"\w[\w .]{0,20} (?:telefonumdan|cihazımdan) gönderildi\.?|"
     r"с уважением,? ?\w{0,20} ?отправлено с \w+|отправлено с (?:моего|мобильного|моей|помощью)[\w .\-]{1,40}|"
     r"sendt fra min \w+|"
+    r"(?:diese (?:nachricht|e-?mail|mail)|dit bericht|deze (?:e-?mail|mail)) (?:wurde|werd|is) .{1,60} (?:gesendet|"
+    r"geschickt|verschickt|verzonden|verstuurd)\.?|"
     r"virus-free\.? ?[\w.]*|this email has been checked for viruses by .{1,60}|без вирусов\.? ?[\w.]*|"
-    r"virenfrei\.? ?[\w.]*)",
+    r"virenfrei\.? ?[\w.]*|yahoo mail: .{1,60})",
+    re.IGNORECASE,
+)
+
+DISCLAIMER = re.compile(
+    r"\W{0,4}(?:(?:confidentiality|legal|privacy) (?:notice|note)|disclaimer\W|(?:this|the information "
+    r"(?:contained )?in this|the contents of this) (?:e-?mail|message|communication|"
+    r"transmission)\b.{0,120}(?:confidential|privileged|"
+    r"intended (?:only|solely|exclusively)|for the (?:sole|exclusive) use)|please consider the environment before|"
+    r"(?:это|данное|настоящее) (?:электронное )?(?:сообщение|письмо)\b.{0,160}(?:конфиденциальн|исключительно|"
+    r"предназначен)|содержание (?:данного|этого) (?:сообщения|письма) .{0,80}конфиденциальн|"
+    r"уведомление о конфиденциальности|"
+    r"diese (?:e-?mail|nachricht|mail)\b.{0,120}(?:vertraulich|ausschließlich|rechtlich geschützt)|"
+    r"(?:ce|cet) (?:message|courriel|e-?mail|mail)\b.{0,120}(?:confidentiel|exclusivement|destinataires)|"
+    r"este (?:mensaje|correo|e-?mail)\b.{0,120}(?:confidencial|exclusivamente|destinatario)|"
+    r"esta mensagem\b.{0,120}(?:confidencia|exclusivamente|destinatári)|"
+    r"(?:questo messaggio|questa e-?mail|le informazioni contenute in quest)\b.{0,120}(?:riservat|confidenzial|"
+    r"esclusivamente)|dit (?:e-?mail)?bericht\b.{0,120}(?:vertrouwelijk|uitsluitend)|"
+    r"(?:niniejsza|ta) wiadomość\b.{0,120}(?:poufn|wyłącznie)|(?:це|дане) повідомлення\b.{0,120}конфіденційн)",
     re.IGNORECASE,
 )

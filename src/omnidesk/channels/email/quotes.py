@@ -29,20 +29,22 @@ def split(lines: list[Line], *, forwarded: bool = False, sender_name: str = "") 
     `forwarded`: the subject says so; then the header block below belongs to the content.
     """
     lines = [Line(attribution.plain(line.text), line.quoted, line.signature) for line in lines]
-    history = _history(lines, forwarded)
+    history, own_until = _history(lines, forwarded)
     if all(history) and not any(line.text.strip() and not line.quoted for line in lines):
         history = [False] * len(lines)  # nothing but quote marks: then they are the message
     keep = [not old for old in history]
     for start, end in _runs(keep):
-        cut = _signature(lines, start, end, sender_name)
-        keep[cut:end] = [False] * (end - cut)
+        own_end = min(end, own_until)
+        cut = _signature(lines, start, own_end, sender_name) if start < own_end else end
+        keep[cut:own_end] = [False] * (own_end - cut)
     visible = "\n".join(line.text for line, kept in zip(lines, keep, strict=True) if kept)
     rest = "\n".join(line.text for line, kept in zip(lines, keep, strict=True) if not kept)
     return Split(_tidy(visible), _tidy(rest), any(history))
 
 
-def _history(lines: list[Line], forwarded: bool) -> list[bool]:
-    """For each line: is it history?"""
+def _history(lines: list[Line], forwarded: bool) -> tuple[list[bool], int]:
+    """For each line, is it history? And where what is forwarded begins: the signature in it is part of it."""
+    own_until = len(lines)
     old = _marked(lines)
     texts = [line.text for line in lines]
     at, written = 0, False  # has the author written something above?
@@ -51,16 +53,17 @@ def _history(lines: list[Line], forwarded: bool) -> list[bool]:
             at += 1
             continue
         if attribution.is_forward(texts[at]) and _stands_alone(lines, old, at):
-            return _forward(old, at)
+            return _forward(old, at), at
         block = 0 if old[at] else attribution.header_block(texts, at)
         if block and (forwarded or not written):
+            own_until = min(own_until, at) if forwarded else own_until
             at, written = at + block, True
             continue
         end = len(texts) if block else _announced(texts, old, at, written=written, forwarded=forwarded)
         old[at:end] = [True] * (end - at)
         written |= not old[at]
         at = max(end, at + 1)
-    return _with_rules(texts, old)
+    return _with_rules(texts, old), own_until
 
 
 def _with_rules(texts: list[str], old: list[bool]) -> list[bool]:

@@ -10,10 +10,16 @@ _ROUNDS = 6  # a list's footer below a device line below a name below a closing 
 _DELIMITER = re.compile(r"(?:--|---|----|___|____|—|–|-- -|- -|__|\* \* \*) ?")
 _FOOTER_RULE = re.compile(r"[_=-]{20,}[ \t]*")
 _NAME = re.compile(r"[^\W\d_][\w.'’-]*,?(?:[ \u00a0][^\W\d_][\w.'’-]*\.?,?){0,3}")
-_END = r"[ ,.!;:–—-]{0,4}"
+_END = r"[ ,.!;:–—。！、،-]{0,4}"
 _CLOSING_LINE = re.compile(
-    rf"(?:{phrases.CLOSINGS.pattern})(?:{_END}|[ ]?[,.!–—-][ ]{{0,2}}{_NAME.pattern}{_END})", re.IGNORECASE
+    rf"(?:{phrases.CLOSINGS.pattern})(?: ?/ ?(?:{phrases.CLOSINGS.pattern}))?"
+    rf"(?:{_END}|[ ]?[,.!–—،、-][ ]{{0,2}}{_NAME.pattern}{_END})",
+    re.IGNORECASE,
 )
+_CLOSING_AND_NAME = re.compile(  # without a comma between them
+    rf"(?i:{phrases.CLOSINGS.pattern}) [A-ZА-ЯЁÀ-Þ][\w.'’-]{{1,20}}(?: [A-ZА-ЯЁÀ-Þ][\w.'’-]{{0,20}}){{0,2}}{_END}"
+)
+_NOT_ALONE = ("best ", "yours ", "br ", "t. ")  # begin other things as well: Best Western
 _THANKS_LINE = re.compile(rf"(?:{phrases.THANKS.pattern}){_END}", re.IGNORECASE)
 _WEB_LINE = re.compile(r"(?:\w{1,8}[:.] ?)?(?:\S{1,60}@[\w-]{1,40}(?:\.[\w-]{1,40}){1,4}|(?:https?://|www\.)\S{3,100})")
 _FULL_NAME = re.compile(r"[A-ZА-ЯЁÀ-Þ][\w.'’-]{1,20}(?: [A-ZА-ЯЁÀ-Þ][\w.'’-]{0,20}){1,2}")
@@ -28,7 +34,7 @@ def signature_start(lines: list[str], sender_name: str = "") -> int:
     end = _without_trailing_blanks(lines, len(lines))
     for _ in range(_ROUNDS):
         before = end
-        for rule in (_delimited, _footer, _device, _closed, _dashed_name, _contact_block):
+        for rule in (_delimited, _footer, _disclaimed, _device, _closed, _dashed_name, _contact_block):
             end = _without_trailing_blanks(lines, rule(lines, end))
         end = _without_trailing_blanks(lines, _named(lines, end, sender_name))
         if end == before:
@@ -60,9 +66,24 @@ def _delimited(lines: list[str], end: int) -> int:
         exact = lines[at].rstrip() == "--"  # its space is lost in many programs
         if below <= _MOST_LINES and len(lines[at]) > 400:
             break
-        if exact or (below <= _MOST_LINES and _DELIMITER.fullmatch(lines[at].rstrip())):
+        if exact or (
+            below <= _MOST_LINES and _DELIMITER.fullmatch(lines[at].rstrip()) and not _goes_on(lines, at, end)
+        ):
             found = at
     return found
+
+
+def _goes_on(lines: list[str], at: int, end: int) -> bool:
+    """Is what stands below a dashed line a section of the letter? Then it begins like something said."""
+    below = next((lines[i].strip() for i in range(at + 1, end) if lines[i].strip()), "")
+    return _sentence(below) and not phrases.DISCLAIMER.match(below) and not _is_closing(below)
+
+
+def _disclaimed(lines: list[str], end: int) -> int:
+    """A last paragraph of a lawyer: `This message is confidential and intended only for …`."""
+    start = _paragraph_start(lines, end)
+    text = " ".join(line.strip() for line in lines[start:end])[:600]
+    return start if len(text) > 60 and phrases.DISCLAIMER.match(text) else end
 
 
 def _last_written(lines: list[str], end: int, most: int) -> list[int]:
@@ -112,9 +133,12 @@ def _own_paragraph(lines: list[str], at: int) -> bool:
 def _speaks_of_device(text: str) -> bool:
     """`Sent …` with a device in it that is not on the list; only trusted as a paragraph of its own."""
     start = phrases.SENT_START.match(text)
-    return bool(
-        start and len(text.split()) <= 12 and not text.endswith("?") and phrases.DEVICE.search(text, start.end() - 1)
-    )
+    if len(text.split()) > 12 or text.endswith("?"):
+        return False
+    if start and phrases.DEVICE.search(text, start.end() - 1):
+        return True
+    last = next((each for each in phrases.SENT_END.finditer(text) if each.end() == len(text)), None)
+    return bool((last and phrases.DEVICE.search(text[: last.start()])) or phrases.SENT_BY_PROGRAM.fullmatch(text))
 
 
 def _closed(lines: list[str], end: int) -> int:
@@ -141,7 +165,8 @@ def _closed(lines: list[str], end: int) -> int:
 def _is_closing(line: str) -> bool:
     """Only a closing, or a closing and a name on the same line."""
     text = line.strip().strip("*_").strip()
-    return len(text) <= 90 and bool(_CLOSING_LINE.fullmatch(text))
+    named = len(text) <= 50 and not text.lower().startswith(_NOT_ALONE) and _CLOSING_AND_NAME.fullmatch(text)
+    return len(text) <= 90 and bool(named or _CLOSING_LINE.fullmatch(text))
 
 
 def _is_thanks(line: str) -> bool:
