@@ -22,7 +22,7 @@ from omnidesk.channels import outgoing
 from omnidesk.channels.email import listener as mail
 from omnidesk.config import Settings, SettingsError, secret_keys
 from omnidesk.db import embedded
-from omnidesk.db.listen import Listener
+from omnidesk.db.listen import ARRIVED, Listener
 from omnidesk.db.session import Database
 from omnidesk.desk import job_exports, job_updates, webhooks
 from omnidesk.desk.accept import Door
@@ -101,7 +101,7 @@ def open_desk(settings: Settings) -> Desk:
     listener = Listener(direct_url(settings))
     http = outgoing.client(loopback=settings.webhook_allow_loopback)
     channels = Channels(db, vault, http, domain=domain_of(settings))
-    door = Door(db, vault, wake=listener.tell)
+    door = Door(db, vault, wake=lambda: listener.tell(ARRIVED))
     files = FileStore(settings.files_dir)
     reader = Reader(channels, vault, files, zone=settings.default_timezone)
     return Desk(
@@ -203,14 +203,17 @@ def create_app(settings: Settings, stop: asyncio.Event | None = None) -> FastAPI
 
 
 class _Telling:
-    """After a request that may have changed something, wakes those who wait for work: deliverer, planner, feed."""
+    """After a request that may have changed something, wakes those who wait for work: deliverer, planner, feed.
+
+    What came in through a hook is told by the door.
+    """
 
     def __init__(self, app: ASGIApp, tell: Callable[[], None]) -> None:
         self._app, self._tell = app, tell
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
-        if scope["type"] == "http" and scope["method"] not in SAFE:
+        if scope["type"] == "http" and scope["method"] not in SAFE and not scope["path"].startswith("/hooks/"):
             self._tell()
 
 

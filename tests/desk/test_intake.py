@@ -11,6 +11,7 @@ import pytest
 
 from omnidesk.db import arrivals
 from omnidesk.db.arrivals import Waiting
+from omnidesk.db.listen import ARRIVED, WORK, Listener
 from omnidesk.db.session import Database, is_away
 from omnidesk.desk.batch import Read
 from omnidesk.desk.intake import Intake
@@ -325,3 +326,15 @@ async def test_a_database_that_was_away_counts_no_attempts_and_frees_the_lanes(d
             with suppress(asyncpg.InterfaceError):  # a connection that was cut, noticed late
                 await intake.once()
     assert await desk.value("SELECT attempts FROM arrivals") == 1
+
+
+async def test_a_ticket_wakes_the_planner_the_outbox_and_the_feed_at_once(desk: Intaking, db_url: str) -> None:
+    listener, stop = Listener(db_url), asyncio.Event()
+    with listener.wakes(WORK) as wake:
+        working = asyncio.create_task(desk.intake.run(stop, listener))
+        await desk.comes("ivan", "Where is my refund?", id="m1")
+        listener.tell(ARRIVED)
+        await asyncio.wait_for(wake.wait(), 30)
+        assert await desk.value("SELECT count(*) FROM tickets") == 1
+        stop.set()
+        await asyncio.wait_for(working, 30)

@@ -215,25 +215,32 @@ async def release_lanes(tx: Tx, holder: UUID, lanes: Sequence[Lane]) -> None:
     await renew_lanes(tx, holder, lanes, seconds=-1)
 
 
-async def conclude(tx: Tx, verdicts: Sequence[Verdict]) -> None:
-    """Write what became of arrivals. A person's decision makes the parked ones `new` again."""
-    if verdicts:
-        await tx.driver.execute(
-            """
-            UPDATE arrivals AS a
-               SET state = v.state, reason = v.reason, error = v.error, ticket_id = v.ticket_id,
-                   waits_for = v.waits_for, done_at = now()
-              FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[])
-                   AS v (id, state, reason, error, ticket_id, waits_for)
-             WHERE a.id = v.id AND a.state = 'new'
-            """,
-            [verdict.id for verdict in verdicts],
-            [verdict.state for verdict in verdicts],
-            [verdict.reason for verdict in verdicts],
-            [verdict.error for verdict in verdicts],
-            [verdict.ticket_id for verdict in verdicts],
-            [verdict.waits_for for verdict in verdicts],
+async def conclude(tx: Tx, verdicts: Sequence[Verdict], holder: UUID, lanes: Sequence[Lane]) -> None:
+    """Write what became of arrivals and free their lanes. A person's decision makes the parked ones `new` again."""
+    await tx.driver.execute(
+        """
+        WITH freed AS (
+            UPDATE lanes SET until = clock_timestamp() - interval '1 second'
+              FROM unnest($8::int2[], $9::int8[]) AS ours (lane, token)
+             WHERE lanes.lane = ours.lane AND lanes.token = ours.token AND lanes.holder = $7
         )
+        UPDATE arrivals AS a
+           SET state = v.state, reason = v.reason, error = v.error, ticket_id = v.ticket_id,
+               waits_for = v.waits_for, done_at = now()
+          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[])
+               AS v (id, state, reason, error, ticket_id, waits_for)
+         WHERE a.id = v.id AND a.state = 'new'
+        """,
+        [verdict.id for verdict in verdicts],
+        [verdict.state for verdict in verdicts],
+        [verdict.reason for verdict in verdicts],
+        [verdict.error for verdict in verdicts],
+        [verdict.ticket_id for verdict in verdicts],
+        [verdict.waits_for for verdict in verdicts],
+        holder,
+        [lane.lane for lane in lanes],
+        [lane.token for lane in lanes],
+    )
 
 
 async def give_back(tx: Tx, ids: Sequence[UUID]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from omnidesk.db import tables
-from omnidesk.db.bulk import Bulk
+from omnidesk.db.bulk import Bulk, Write
 from omnidesk.db.session import Tx
 from omnidesk.domain.clocks import Clock
 
@@ -128,9 +128,9 @@ ON CONFLICT (id) DO UPDATE SET policy_version = excluded.policy_version, target_
 """
 
 
-async def add(tx: Tx, clocks: Sequence[Stored]) -> None:
-    """Write the clocks of new tickets."""
-    await _WRITTEN.insert(tx, _rows(clocks))
+def new(clocks: Sequence[Stored]) -> Write:
+    """The clocks of new tickets."""
+    return Write(_WRITTEN, _rows(clocks))
 
 
 async def write(tx: Tx, clocks: Sequence[Stored]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from omnidesk.db import outbox, tables
-from omnidesk.db.bulk import Bulk
+from omnidesk.db.bulk import Bulk, Write, insert_all
 from omnidesk.db.session import Tx
 from omnidesk.domain.messages import Author, Ref
 
@@ -51,12 +51,16 @@ _MESSAGES = Bulk(
     *("id", "conversation_id", "direction", "author", "agent_id", "subject", "text", "html", "automatic", "at"),
 )
 _DELIVERIES = Bulk(tables.deliveries, "id", "message_id", "conversation_id", "to_ids", "cc_ids", "message_ref")
+_REFS = Bulk(tables.message_refs, "realm", "external_id", "variant", "message_id")
 
 
 async def add(tx: Tx, posts: Sequence[Post]) -> None:
-    """Store messages, deliveries, references and calls: a few statements, however many posts. Tickets are locked."""
-    if not posts:
-        return
+    """Store messages, deliveries, references and calls in one statement or few. Tickets are locked."""
+    await insert_all(tx, new(posts))
+
+
+def new(posts: Sequence[Post]) -> list[Write]:
+    """Messages, deliveries, references and calls to store. Tickets are locked."""
     messages = [
         (
             *(post.message_id, post.conversation_id, "out", post.author, post.agent_id, post.subject, post.text),
@@ -64,31 +68,27 @@ async def add(tx: Tx, posts: Sequence[Post]) -> None:
         )
         for post in posts
     ]
-    await _MESSAGES.insert(tx, messages)
     ways = [
         (post.delivery_id, post.message_id, post.conversation_id, post.to_ids, post.cc_ids, post.message_ref)
         for post in posts
     ]
-    await _DELIVERIES.insert(tx, ways)
-    await add_refs(tx, [(post.ref, post.message_id) for post in posts if post.ref])
-    await outbox.add(tx, [call for post in posts for call in post.calls])
+    return [
+        Write(_MESSAGES, messages),
+        Write(_DELIVERIES, ways),
+        _refs([(post.ref, post.message_id) for post in posts if post.ref]),
+        *outbox.new([call for post in posts for call in post.calls]),
+    ]
+
+
+def _refs(refs: Sequence[tuple[Ref, UUID]]) -> Write:
+    """Under which ids the world knows our messages; one that is known already stays as it is."""
+    ordered = sorted(refs, key=lambda pair: pair[0].key)
+    return Write(_REFS, [(*ref.key, message_id) for ref, message_id in ordered], "ON CONFLICT DO NOTHING")
 
 
 async def add_refs(tx: Tx, refs: Sequence[tuple[Ref, UUID]]) -> None:
     """Note under which ids the world knows our messages; one that is known already stays as it is."""
-    if not refs:
-        return
-    ordered = sorted(refs, key=lambda pair: pair[0].key)
-    await tx.driver.execute(
-        """
-        INSERT INTO message_refs (realm, external_id, variant, message_id)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[]) ON CONFLICT DO NOTHING
-        """,
-        [ref.realm for ref, _ in ordered],
-        [ref.external_id for ref, _ in ordered],
-        [ref.variant for ref, _ in ordered],
-        [message_id for _, message_id in ordered],
-    )
+    await insert_all(tx, [_refs(refs)])
 
 
 async def known_as(tx: Tx, message_id: UUID, realm: str, external_id: str) -> bool:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from omnidesk.db import tables
-from omnidesk.db.bulk import Bulk
 from omnidesk.db.session import Tx
 from omnidesk.domain.messages import Address
 from omnidesk.domain.threading import Key, Via
@@ -210,10 +208,20 @@ async def identify(
     people = sorted(people, key=lambda person: person[2].key)
     made = await tx.driver.fetch(
         """
-        INSERT INTO identities (id, contact_id, kind, realm, address, name, verified)
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bool[])
-        ON CONFLICT (kind, realm, address) DO NOTHING
-        RETURNING id
+        WITH given AS MATERIALIZED (
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bool[],
+                                 $8::text[])
+                     WITH ORDINALITY AS g (id, contact_id, kind, realm, address, name, verified, language, nth)
+        ), made AS (
+            INSERT INTO identities (id, contact_id, kind, realm, address, name, verified)
+            SELECT id, contact_id, kind, realm, address, name, verified FROM given ORDER BY nth
+            ON CONFLICT (kind, realm, address) DO NOTHING
+            RETURNING id
+        ), met AS (
+            INSERT INTO contacts (id, name, language)
+            SELECT given.contact_id, given.name, given.language FROM made JOIN given USING (id)
+        )
+        SELECT id FROM made
         """,
         [identity for identity, _, _, _ in people],
         [contact for _, contact, _, _ in people],
@@ -222,11 +230,9 @@ async def identify(
         [address.address for _, _, address, _ in people],
         [address.name for _, _, address, _ in people],
         [address.verified for _, _, address, _ in people],
+        [language for _, _, _, language in people],
     )
     new = {row["id"] for row in made}
-    await _CONTACTS.insert(
-        tx, [(contact, address.name, language) for identity, contact, address, language in people if identity in new]
-    )
     await _lock_identities(tx, senders, reported)
     rows = await tx.driver.fetch(
         """
@@ -286,6 +292,3 @@ async def group_messages(tx: Tx, groups: Sequence[tuple[UUID, str]]) -> dict[tup
         [group for _, group in groups],
     )
     return {(row["conversation_id"], row["group_key"]): row["id"] for row in rows}
-
-
-_CONTACTS = Bulk(tables.contacts, "id", "name", "language")

@@ -17,7 +17,8 @@ from sqlalchemy.engine import make_url
 
 from omnidesk.db.session import SESSION, is_away
 
-WORK = "omnidesk_work"  # something was committed: arrivals, events, outbox rows, presence
+ARRIVED = "omnidesk_arrived"  # something waits to be read
+WORK = "omnidesk_work"  # something was committed: events, outbox rows, presence
 NUMBERED = "omnidesk_numbered"  # events got their numbers
 QUIET_S = 0.02
 CHECK_S = 10.0
@@ -33,7 +34,7 @@ class Listener:
 
     def __init__(self, url: str) -> None:
         self._dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-        self._wakes: dict[str, set[asyncio.Event]] = {WORK: set(), NUMBERED: set()}
+        self._wakes: dict[str, set[asyncio.Event]] = {ARRIVED: set(), WORK: set(), NUMBERED: set()}
         self._untold: set[str] = set()
         self._telling = asyncio.Event()
         self.connected = asyncio.Event()

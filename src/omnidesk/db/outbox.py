@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from omnidesk.db import circuits, tables
-from omnidesk.db.bulk import Bulk, as_json
+from omnidesk.db.bulk import Bulk, Write, as_json
 from omnidesk.db.session import Tx
 
 UNFINISHED = "('queued','claimed','calling','deferred','unknown')"  # as the partial index says it
@@ -65,22 +65,21 @@ class Result:
     after_s: float = 0.0  # deferred and queued: not due before
 
 
-_CALLS = Bulk(tables.outbox, "kind", "order_key", "limit_key", "endpoint", "subject_id", "inbox_id", "part", "repeats")
+_COLUMNS = ("kind", "order_key", "limit_key", "endpoint", "subject_id", "inbox_id", "part", "repeats")
+_CALLS, _LATER = Bulk(tables.outbox, *_COLUMNS), Bulk(tables.outbox, *_COLUMNS, "due_at")
 
 
-async def add(tx: Tx, rows: Sequence[New]) -> None:
-    """Queue calls, in this order, as `put` does, where nobody asks for their ids: many of them take COPY."""
-    if any(row.due_at for row in rows):
-        await put(tx, rows)
-        return
-    calls = [
-        (
-            *(row.kind, row.order_key, row.limit_key, row.endpoint, row.subject_id, row.inbox_id),
-            *(as_json(row.part), row.repeats),
-        )
-        for row in rows
+def new(rows: Sequence[New]) -> list[Write]:
+    """Calls to queue, in this order. Rows of one order key are put under one lock (their ticket's)."""
+
+    def values(row: New) -> tuple[Any, ...]:
+        key = (row.kind, row.order_key, row.limit_key, row.endpoint, row.subject_id, row.inbox_id)
+        return (*key, as_json(row.part), row.repeats)
+
+    return [
+        Write(_CALLS, [values(row) for row in rows if not row.due_at]),
+        Write(_LATER, [(*values(row), row.due_at) for row in rows if row.due_at]),
     ]
-    await _CALLS.insert(tx, calls)
 
 
 async def put(tx: Tx, rows: Sequence[New]) -> list[int]:

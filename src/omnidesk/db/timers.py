@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from omnidesk.db import tables
-from omnidesk.db.bulk import Bulk, as_json
+from omnidesk.db.bulk import Bulk, Write, as_json
 from omnidesk.db.session import Tx
 
 
@@ -23,9 +23,9 @@ class Timer:
 _TIMERS = Bulk(tables.timers, "kind", "subject_id", "due_at", "data")
 
 
-async def add(tx: Tx, timers: Collection[Timer]) -> None:
-    """Set the timers of subjects that are new: there is none of them yet."""
-    await _TIMERS.insert(tx, [(each.kind, each.subject_id, each.due_at, as_json(each.data)) for each in timers])
+def new(timers: Collection[Timer]) -> Write:
+    """The timers of subjects that are new: there is none of them yet."""
+    return Write(_TIMERS, [(each.kind, each.subject_id, each.due_at, as_json(each.data)) for each in timers])
 
 
 async def set_timers(tx: Tx, timers: Collection[Timer]) -> None:

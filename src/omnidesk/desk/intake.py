@@ -23,8 +23,8 @@ import structlog
 from omnidesk.db import arrivals, clocks, deliveries, events, timers
 from omnidesk.db import intake as statements
 from omnidesk.db.arrivals import Lane, Waiting
-from omnidesk.db.bulk import as_json
-from omnidesk.db.listen import Listener
+from omnidesk.db.bulk import Write, as_json, insert_all
+from omnidesk.db.listen import ARRIVED, Listener
 from omnidesk.db.session import Database, Tx, is_away
 from omnidesk.desk import clocks as desk_clocks
 from omnidesk.desk import erased, escalate, loops, opening, settle, setup
@@ -34,6 +34,7 @@ from omnidesk.desk.inboxes import Channels
 from omnidesk.desk.known import Moved, look_up
 from omnidesk.desk.landing import Landing
 from omnidesk.desk.landing_reports import waits_for
+from omnidesk.desk.opening import Opened
 from omnidesk.desk.reading import Reader
 from omnidesk.desk.setup import Setup
 from omnidesk.domain import ids
@@ -85,7 +86,14 @@ class Intake:
 
     async def run(self, stop: asyncio.Event, listener: Listener | None = None, *, flights: int = 2) -> None:
         """Work until `stop`, with some batches in flight at once: one reads while the other writes."""
-        loop = [loops.keep(f"intake-{n}", stop, self._some, listener=listener) for n in range(flights)]
+
+        async def step() -> bool:
+            worked = await self._some()
+            if worked and listener:
+                listener.tell()  # there are tickets to plan, acknowledgements to send, events to number
+            return worked
+
+        loop = [loops.keep(f"intake-{n}", stop, step, listener=listener, channel=ARRIVED) for n in range(flights)]
         await asyncio.gather(*loop)
 
     async def _some(self) -> bool:
@@ -106,11 +114,10 @@ class Intake:
         await self._pay_back()
         holder, lanes, batch = uuid4(), list[Lane](), list[Waiting]()
         try:
-            async with self._db.transaction() as tx:
+            async with self._db.connection() as tx:  # each statement commits, and sees what the one before waited for
                 lanes = await arrivals.claim_lanes(tx, holder, limit=BATCH, only=only_lane)
-            if not lanes:
-                return 0
-            async with self._db.transaction() as tx:  # a second statement: it must see what the claim waited for
+                if not lanes:
+                    return 0
                 batch = await arrivals.take(tx, lanes, limit=BATCH, max_bytes=BATCH_BYTES)
             return await self._work(holder, lanes, batch)
         except LostLanes:
@@ -172,8 +179,7 @@ class Intake:
             await self._store(tx, landing)
             if unread:
                 await arrivals.give_back(tx, unread)
-            await arrivals.conclude(tx, landing.rows.verdicts)
-            await arrivals.release_lanes(tx, holder, lanes)
+            await arrivals.conclude(tx, landing.rows.verdicts, holder, lanes)
             return landing
 
         for tries in range(1, WRITE_TRIES + 1):
@@ -196,40 +202,15 @@ class Intake:
         return self._setup
 
     async def _store(self, tx: Tx, landing: Landing) -> None:
-        """Write the rows, parents before children."""
+        """Write the rows, parents before children: what is new in one statement or few, then what it changes."""
         rows, now = landing.rows, landing.now
         sequences = await statements.draw_numbers(tx, len(rows.drafts)) if rows.drafts else []
         opened = opening.open_tickets(rows.drafts, sequences, landing.setup, now=now)
-        await statements.TICKETS.insert(tx, opened.tickets)
-        await statements.LINKS.insert(tx, rows.links)
+        await insert_all(tx, _new(rows, opened))
         repeats = await statements.link_repeats(tx, _of_known_people(rows.drafts))
-        await statements.heard(
-            tx,
-            [
-                (
-                    *(key, t.ticket.status, t.ticket.waiting_since, t.ticket.resolved_at, at),
-                    *(as_json(facts), rows.chasers[key]),
-                )
-                for key, (t, at, facts) in sorted(rows.heard.items())
-            ],
-        )
+        await statements.heard(tx, _heard(rows))
         await statements.heard_from(tx, sorted(rows.heard_from))
-        await statements.CONVERSATIONS.insert(tx, rows.conversations)
         await statements.heard_in(tx, sorted(rows.heard_in.items()))
-        await statements.PARTICIPANTS.insert(
-            tx,
-            [(conversation, identity, role) for (conversation, identity), role in sorted(rows.participants.items())],
-            conflict="ON CONFLICT DO NOTHING",
-        )
-        await statements.MESSAGES.insert(tx, rows.messages)
-        await statements.REFS.insert(tx, rows.refs)
-        await statements.FILES.insert(tx, sorted(rows.files.items()), conflict="ON CONFLICT DO NOTHING")
-        await statements.ATTACHMENTS.insert(tx, rows.attachments)
-        await statements.DECISIONS.insert(tx, opened.decisions)
-        await deliveries.add(tx, opened.posts)
-        await statements.PROMISES.insert(tx, opened.promises)
-        await clocks.add(tx, opened.clocks)
-        await timers.add(tx, opened.timers)
         await timers.set_timers(tx, escalate.asked(rows.senior, now))
         moved = await desk_clocks.step(tx, _steps(rows), actor="contact")
         await statements.count_acks(tx, [(identity, *counted) for identity, counted in sorted(opened.acks.items())])
@@ -292,6 +273,37 @@ def _of_known_people(drafts: Sequence[Draft]) -> list[UUID]:
 def _linked(ticket_id: UUID, earlier: UUID) -> Event:
     data = {"kind": "repeat_of", "other": ids.encode("ticket", earlier)}
     return Event(type=EventType.TICKET_LINKED, ticket_id=ticket_id, data=data)
+
+
+def _new(rows: Rows, opened: Opened) -> list[Write]:
+    """What the batch adds, parents before children."""
+    participants = [(*pair, role) for pair, role in sorted(rows.participants.items())]
+    return [
+        Write(statements.TICKETS, opened.tickets),
+        Write(statements.LINKS, rows.links),
+        Write(statements.CONVERSATIONS, rows.conversations),
+        Write(statements.PARTICIPANTS, participants, "ON CONFLICT DO NOTHING"),
+        Write(statements.MESSAGES, rows.messages),
+        Write(statements.REFS, rows.refs),
+        Write(statements.FILES, sorted(rows.files.items()), "ON CONFLICT DO NOTHING"),
+        Write(statements.ATTACHMENTS, rows.attachments),
+        Write(statements.DECISIONS, opened.decisions),
+        *deliveries.new(opened.posts),
+        Write(statements.PROMISES, opened.promises),
+        clocks.new(opened.clocks),
+        timers.new(opened.timers),
+    ]
+
+
+def _heard(rows: Rows) -> list[tuple[UUID, str, datetime | None, datetime | None, datetime, str, int]]:
+    """The tickets that people wrote to, as they stand now."""
+    return [
+        (
+            *(key, locked.ticket.status, locked.ticket.waiting_since, locked.ticket.resolved_at, at),
+            *(as_json(facts), rows.chasers[key]),
+        )
+        for key, (locked, at, facts) in sorted(rows.heard.items())
+    ]
 
 
 def _steps(rows: Rows) -> list[Step]:
