@@ -52,7 +52,7 @@ async def work(parts: Parts, stop: asyncio.Event) -> None:
         parts.deliverer.run(stop),
         parts.webhooks.run(stop),
         run_telling(db, listener, stop),
-        parts.jobs.run(stop, listener),
+        parts.jobs.run(stop),
         run_sequencer(db, listener, stop),
         Planner(db, listener).run(stop),
         run_timers(db, stop, handlers=handlers, listener=listener),

@@ -121,7 +121,9 @@ async def test_filters_are_those_of_the_list_and_spam_is_asked_for(work: Work) -
     await work.desk.ticket(urgency="high")
     ours = await work.desk.ticket(urgency="high", queue_id=cards)
     wanted = {"urgency": ["high"], "queue": [ids.encode("queue", cards)]}
-    assert [row["id"] for row in await work.table(await work.done(kind="tickets.export", filter=wanted))] == [ours]
+    at = await work.done(kind="tickets.export", filter=wanted)
+    assert [row["id"] for row in await work.table(at)] == [ours]
+    assert (await work.read(at))["asked"] == {"filter": wanted}
     assert len(await work.table(await work.done(kind="tickets.export"))) == 2
     spam = await work.table(await work.done(kind="tickets.export", filter={"status": ["spam"]}))
     assert [row["status"] for row in spam] == ["spam"]

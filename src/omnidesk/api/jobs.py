@@ -139,7 +139,7 @@ class JobOut(Shown):
     failed: int = Field(description="Of those, refused ones; the result says why")
     error: str | None = Field(description="What ended it: owner_gone, missing_scope or gave_up")
     owner: str = Field(examples=["agent:agt_01jb000000e00800000000000g"])
-    params: dict[str, Any] = Field(description="What was asked for")
+    asked: dict[str, Any] = Field(description="What was asked for; the tickets of a change are left out")
     result_url: str | None = Field(description="null: there is none yet, or it was removed")
     result_until: datetime | None = Field(description="When the result is removed")
     started_at: datetime | None
@@ -156,7 +156,7 @@ def shown(job: Job) -> JobOut:
         {
             **values,
             "owner": f"{job.owner_kind}:{ids.encode(job.owner_kind, job.owner_id)}",
-            "params": {name: value for name, value in job.params.items() if name != "tickets"},
+            "asked": job.params.get("asked", {}),
             "result_url": at if there else None,
             "result_until": job.finished_at + jobs.RESULTS_STAY if there and job.finished_at else None,
         }
@@ -174,6 +174,7 @@ async def create_job(
     Location is where the job tells how far it is. It is done by workers, with the rights that you have meanwhile.
     """
     params = _export(body, actor) if body.kind == job_exports.KIND else await _update(body, actor, db)
+    params["asked"] = body.model_dump(mode="json", exclude_unset=True, exclude={"tickets", "kind"})
     scope = TicketExport.scope if body.kind == job_exports.KIND else TicketUpdate.scope
     job = await jobs.create(db, body.kind, params, actor, scope=scope, request_id=request_id, now=now)
     response.headers["Location"] = f"/v1/jobs/{ids.encode('job', job.id)}"

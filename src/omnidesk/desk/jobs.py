@@ -17,7 +17,6 @@ import structlog
 from omnidesk.db import events, files, jobs
 from omnidesk.db.jobs import Job, Part
 from omnidesk.db.joined import Joined
-from omnidesk.db.listen import Listener
 from omnidesk.db.session import Database, Tx, is_away
 from omnidesk.desk.access import rights
 from omnidesk.desk.files import FileStore
@@ -154,8 +153,9 @@ class Runner:
     holder: UUID = field(default_factory=uuid4)
     owners: Owners = field(default_factory=Owners)
 
-    async def run(self, stop: asyncio.Event, listener: Listener | None = None) -> None:
-        await keep("jobs", stop, lambda: self.step(stop), listener=listener)
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look for work each second, until `stop`."""
+        await keep("jobs", stop, lambda: self.step(stop))
 
     async def step(self, stop: asyncio.Event | None = None) -> bool:
         """One slice of one job; False when none is to be worked on."""
