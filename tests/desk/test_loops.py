@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import asyncpg
@@ -53,13 +54,20 @@ async def test_all_loops_go_on_alone_after_the_database_was_away(db_url: str) ->
             except Exception:
                 await asyncio.sleep(0.02)
 
+    clock = asyncio.get_running_loop()
+    began = clock.time()
+
+    def now() -> datetime:
+        """Time goes on: a timer whose ticket is just being assigned is put off for a second."""
+        return floor.now + timedelta(seconds=clock.time() - began)
+
     async with running(
         listener.run,
         lambda stop: run_sequencer(db, listener, stop),
         feed.run,
-        Planner(db, listener, now=lambda: floor.now).run,
-        lambda stop: run_timers(db, stop, now=lambda: floor.now),
-        Housekeeper(db, now=lambda: floor.now).run,
+        Planner(db, listener, now=now).run,
+        lambda stop: run_timers(db, stop, now=now),
+        Housekeeper(db, now=now).run,
     ):
         following = asyncio.create_task(follow())
         for n in range(1, 3):
