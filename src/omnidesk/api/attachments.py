@@ -183,7 +183,7 @@ async def read_attachment(attachment_id: AttachmentId, actor: ReadsTickets, db: 
     summary="Download a file",
     response_class=FileResponse,
     responses={
-        200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
+        200: {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}},
         206: {"description": "The range that was asked for"},
         304: {"description": "You have it already"},
     },

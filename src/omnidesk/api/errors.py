@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import asyncpg
@@ -13,6 +13,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from omnidesk.api import texts
 from omnidesk.db.session import is_away, root_cause
@@ -234,12 +235,22 @@ def rendered(problem: Problem, *, language: str, request_id: str, instance: str)
 
 def answer(request: Request, error: BaseException) -> Response:
     """The answer to an error, in the language that was asked for."""
+    problem = problem_of(error)
+    if problem.status == 405:
+        problem = replace(problem, headers={**problem.headers, "Allow": ", ".join(_allowed(request))})
     return rendered(
-        problem_of(error),
+        problem,
         language=texts.preferred(request.headers.get("accept-language")),
         request_id=str(request.scope.get("request_id", "")),
         instance=request.url.path,
     )
+
+
+def _allowed(request: Request) -> list[str]:
+    """Every method of the resource, whichever endpoint has it (RFC 9110, section 15.5.6)."""
+    routes: Sequence[Any] = request.app.router.routes
+    found = [getattr(route, "methods", None) or () for route in routes if route.matches(request.scope)[0] != Match.NONE]
+    return sorted({method for methods in found for method in methods})
 
 
 def report(error: BaseException) -> None:

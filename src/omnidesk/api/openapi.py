@@ -155,7 +155,19 @@ _IDEMPOTENCY = {
     "in": "header",
     "required": False,
     "description": "Sent again with the same key, it is done once",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["6f1c2a9e-order-48213"]},
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 255,
+        "pattern": "^[ -~]+$",
+        "examples": ["6f1c2a9e-order-48213"],
+    },
+}
+_VERSIONS = {
+    "type": "string",
+    "maxLength": 200,
+    "pattern": r'^(\*|"[0-9]{1,18}(-[0-9a-f]{1,16})?"(, *"[0-9]{1,18}(-[0-9a-f]{1,16})?")*)$',
+    "examples": ['"7"'],
 }
 
 
@@ -189,9 +201,12 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
         operation["description"] = (operation.get("description", "") + f"\n\nScope: `{scopes[0]}`.").strip()
     if method in idempotency.METHODS and idempotency.mode(route.endpoint) != "none":
         operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
+    for parameter in operation.get("parameters", ()):
+        if str(parameter.get("name", "")).lower() == "if-match":
+            parameter |= {"required": True, "schema": _VERSIONS}
     responses = operation["responses"]
     responses.pop("422", None)
-    for status in _statuses(operation, method, signed_in=signed_in):
+    for status in _statuses(operation, method, signed_in=signed_in or "sessions" in operation.get("tags", ())):
         responses[str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
 
 
@@ -202,7 +217,7 @@ def _statuses(operation: Mapping[str, Any], method: str, *, signed_in: bool) -> 
     if signed_in:
         yield 401
         yield 403
-    if "path" in places:
+    if "path" in places or "requestBody" in operation or "version" in names:  # what a body names may be missing, too
         yield 404
     if method in {"POST", "PATCH", "PUT", "DELETE"}:
         yield 409
