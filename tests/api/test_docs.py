@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
 from omnidesk.domain import ids
 from omnidesk.domain.people import SCOPES
 from tests.api.conftest import Desk
@@ -53,6 +55,36 @@ async def test_every_reference_leads_somewhere_and_every_field_of_a_body_is_stri
         if schema:
             body = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
             assert body["additionalProperties"] is False, path
+
+
+async def test_the_document_is_valid_and_each_operation_is_named_and_explained(desk: Desk) -> None:
+    document = desk.app.openapi()
+    assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+    found = list(operations(document))
+    names = [operation["operationId"] for _, _, operation in found]
+    assert len(set(names)) == len(names)
+    assert [path for _, path, operation in found if len(operation.get("description", "")) < 20] == []
+    assert [name for name in document["components"]["schemas"] if "__" in name] == [], "two shapes of one name"
+
+
+async def test_each_body_and_each_answer_shows_an_example(desk: Desk) -> None:
+    document = desk.app.openapi()
+    shapes = document["components"]["schemas"]
+
+    def shows_one(schema: dict[str, Any], seen: frozenset[str] = frozenset()) -> bool:
+        text = str(schema)
+        inner = set(re.findall(r"#/components/schemas/([\w.-]+)", text)) - seen
+        return "'examples'" in text or any(shows_one(shapes[name], seen | inner) for name in inner)
+
+    bare = []
+    for method, path, operation in operations(document):
+        bodies = [operation.get("requestBody", {})]
+        bodies += [answer for status, answer in operation["responses"].items() if status.startswith("2")]
+        for body in bodies:
+            schema = body.get("content", {}).get("application/json", {}).get("schema")
+            if schema is not None and not shows_one(schema):
+                bare.append(f"{method} {path}")
+    assert bare == []
 
 
 async def test_the_docs_ask_no_other_host(desk: Desk) -> None:

@@ -155,6 +155,7 @@ async def _read(db: Db, agent_id: UUID) -> Agent:
 async def read_agent(
     agent_id: AgentId, request: Request, response: Response, actor: ReadsAgents, db: Db, _: IfNoneMatch
 ) -> Any:
+    """Skills, channels, capacity and presence of one agent."""
     agent = await _read(db, agent_id)
     return etags.answer(request, response, agent.version) or _agent(agent)
 

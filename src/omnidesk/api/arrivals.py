@@ -90,6 +90,7 @@ async def read_arrival(arrival_id: ArrivalId, actor: Anybody, db: Db) -> Arrival
 
 @routes.post("/arrivals/{arrival_id}/retry", status_code=202, summary="Read a failed arrival again")
 async def retry_arrival(arrival_id: ArrivalId, actor: WritesArrivals, db: Db) -> ArrivalOut:
+    """For what failed or could not be read: it is read again, in its place in the order."""
     return _arrival(await arrivals.retry(db, arrival_id, actor))
 
 

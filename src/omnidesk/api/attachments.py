@@ -175,6 +175,7 @@ async def _seen(db: Database, attachment_id: Any, actor: Actor) -> dict[str, Any
 
 @routes.get("/attachments/{attachment_id}", summary="Read about an attachment")
 async def read_attachment(attachment_id: AttachmentId, actor: ReadsTickets, db: Db) -> AttachmentOut:
+    """What is known of a file; its bytes are at `/content`."""
     return AttachmentOut.model_validate(await _seen(db, attachment_id, actor))
 
 

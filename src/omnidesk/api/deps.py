@@ -8,7 +8,15 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Header, Request, Response
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -187,10 +195,18 @@ JobId = Annotated[UUID, TypeId("job")]
 WebhookId = Annotated[UUID, TypeId("webhook")]
 WebhookDeliveryId = Annotated[UUID, TypeId("webhook_delivery")]
 
+
+def _written(value: Any) -> Any:
+    """A number is no date here, although it could be read as seconds since 1970."""
+    if not isinstance(value, datetime) and not (isinstance(value, str) and "-" in value[1:]):
+        raise PydanticCustomError("bad_moment", "not a moment as RFC 3339 writes it")
+    return value
+
+
 Clean = Annotated[str, AfterValidator(clean)]
 """Text for storage: composed, without control characters."""
-Utc = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
-"""A moment with an offset; shown in UTC."""
+Utc = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(lambda moment: moment.astimezone(UTC))]
+"""A moment with an offset (RFC 3339); shown in UTC."""
 
 
 class Body(BaseModel):

@@ -175,6 +175,7 @@ _KINDS = {
     "timezone_aware": "not_a_time",
     "datetime_parsing": "not_a_time",
     "datetime_from_date_parsing": "not_a_time",
+    "bad_moment": "not_a_time",
     "bad_id": "bad_id",
 }
 

@@ -209,6 +209,7 @@ async def read_inbox(
     parts: Home,
     _: IfNoneMatch,
 ) -> Any:
+    """Its configuration without secrets, and its health in each direction."""
     inbox = await _read(db, inbox_id, actor)
     return etags.answer(request, response, inbox.version) or shown(inbox, parts)
 
@@ -277,4 +278,5 @@ async def pause_inbox(
 async def resume_inbox(
     inbox_id: InboxId, response: Response, actor: WritesInboxes, db: Db, parts: Home, version: IfMatch, now: Now
 ) -> InboxOut:
+    """What waited while it was paused goes on."""
     return await _update(inbox_id, Wish(paused=False), response, actor, db, parts, version, now)

@@ -117,6 +117,7 @@ async def list_keys(actor: Anybody, db: Db, pages: Pages, limit: Limit = 50, cur
 
 @routes.get("/keys/{key_id}", summary="Read an API key", response_model=KeyOut)
 async def read_key(key_id: KeyId, request: Request, response: Response, actor: Anybody, db: Db, _: IfNoneMatch) -> Any:
+    """What it may do, and when it was used last; its secret is never shown again."""
     async with db.connection() as tx:
         key = await rows.key(tx, key_id)
     own = key is not None and actor.agent_id is not None and key.agent_id == actor.agent_id

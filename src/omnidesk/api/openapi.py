@@ -146,6 +146,7 @@ def document(app: FastAPI, *, version: str, https: bool) -> dict[str, Any]:
             for method in route.methods or ():
                 operation = found["paths"].get(route.path_format, {}).get(method.lower())
                 if operation is not None:
+                    operation["operationId"] = route.name
                     _complete(operation, route, method)
     return found
 

@@ -58,6 +58,7 @@ async def read_policy(
     _: IfNoneMatch,
     version: Annotated[int | None, Query(ge=0, le=2_000_000_000, description="An older version")] = None,
 ) -> Any:
+    """The policy in force, or an earlier version of it."""
     async with db.connection() as tx:
         found = await configure.read_policy(tx, version)
     return etags.answer(request, response, found.version) or _policy(found, response)

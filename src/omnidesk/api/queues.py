@@ -133,6 +133,7 @@ async def list_queues(
 async def create_queue(
     body: QueueIn, response: Response, actor: WritesQueues, db: Db, request_id: RequestId, now: Now
 ) -> QueueOut:
+    """Its rule is checked at once; a mistake names its place."""
     fresh = Queue(id=new_id(now), archived_at=None, version=1, created_at=now, updated_at=now, **body.model_dump())
     queue = await admin.create_queue(db, fresh, actor, request_id=request_id, now=now)
     response.headers["Location"] = f"/v1/queues/{ids.encode('queue', queue.id)}"
@@ -144,6 +145,7 @@ async def create_queue(
 async def read_queue(
     queue_id: QueueId, request: Request, response: Response, actor: ReadsQueues, db: Db, _: IfNoneMatch
 ) -> Any:
+    """Its rule, skills, steps, calendar and members."""
     async with db.connection() as tx:
         queue = await rows.read(tx, queue_id)
     if queue is None:
@@ -200,6 +202,7 @@ async def list_calendars(actor: ReadsQueues, db: Db, pages: Pages) -> Page[Calen
 async def read_calendar(
     calendar_id: CalendarId, request: Request, response: Response, actor: ReadsQueues, db: Db, _: IfNoneMatch
 ) -> Any:
+    """Opening hours with all their holidays and exceptions, as they are in force."""
     async with db.connection() as tx:
         found = [calendar for calendar in await calendars.every(tx) if calendar.id == calendar_id]
     if not found:

@@ -101,6 +101,7 @@ async def use_link(body: UseLink, request: Request, response: Response, parts: H
 
 @routes.delete("/sessions/current", status_code=204, summary="Sign out")
 async def sign_out(request: Request, response: Response, actor: Anybody, parts: Home) -> None:
+    """Ends the session of the cookie; without one, nothing happens."""
     token = auth.session_token(request)
     if token and actor.kind == "agent":
         await access.sign_out(parts.db, token)
@@ -121,4 +122,5 @@ async def change_password(
 
 @routes.get("/me", summary="Who am I, and what may I do")
 async def me(actor: Anybody) -> Me:
+    """Who you are to the desk, and what you may do."""
     return _me(actor)

@@ -431,6 +431,7 @@ async def unmark_spam(
     request_id: RequestId,
     now: Now,
 ) -> TicketOut:
+    """Brings back the status and the clocks that it had before."""
     await tickets.unmark_spam(db, ticket_id, actor, version=version, request_id=request_id, now=now)
     return await changed(db, ticket_id, response)
 

@@ -327,6 +327,7 @@ async def create_note(
 
 @routes.get("/messages/{message_id}", summary="Read a message")
 async def read_message(message_id: MessageId, actor: ReadsTickets, db: Db) -> MessageOut:
+    """One message or note, with its files and what became of each way out."""
     async with db.connection() as tx:
         home = await rows.ticket_of(tx, message_id)
         message = await rows.message(tx, message_id)

@@ -167,6 +167,7 @@ async def list_webhooks(
 async def read_webhook(
     webhook_id: WebhookId, request: Request, response: Response, actor: ReadsWebhooks, db: Db, _: IfNoneMatch
 ) -> Any:
+    """Where it leads, what it is told, and how it fares; its secret is never shown again."""
     async with db.connection() as tx:
         webhook = await webhooks.find(tx, webhook_id, actor)
     return etags.answer(request, response, webhook.version) or shown(webhook)
