@@ -148,7 +148,27 @@ def document(app: FastAPI, *, version: str, https: bool) -> dict[str, Any]:
                 if operation is not None:
                     operation["operationId"] = route.name
                     _complete(operation, route, method)
-    return found
+    return _plainly_named(found)
+
+
+def _plainly_named(document: dict[str, Any]) -> dict[str, Any]:
+    """With pages called `TicketPage` instead of `Page_TicketOut_`."""
+    schemas = document["components"]["schemas"]
+    names = {name: schema["title"] for name, schema in schemas.items() if name.startswith("Page_")}
+    document["components"]["schemas"] = {names.get(name, name): schema for name, schema in schemas.items()}
+    for node in _nodes(document):
+        name = str(node.get("$ref", "")).rpartition("/")[2]
+        if name in names:
+            node["$ref"] = f"#/components/schemas/{names[name]}"
+    return document
+
+
+def _nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object within a JSON value."""
+    if isinstance(value, dict):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _nodes(inner)
 
 
 _IDEMPOTENCY = {

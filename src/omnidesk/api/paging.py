@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 
 from fastapi import Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -32,6 +32,12 @@ class PageInfo(BaseModel):
 class Page(BaseModel, Generic[T]):
     data: list[T]
     page: PageInfo
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """`TicketPage` of tickets, `MessageOrHappenedPage` where entries have several shapes."""
+        entry = get_args(params[0])[0] if get_origin(params[0]) is Annotated else params[0]
+        return "Or".join(shape.__name__.removesuffix("Out") for shape in get_args(entry) or (entry,)) + "Page"
 
 
 class Cursors:
