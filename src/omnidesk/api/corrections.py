@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from omnidesk.api.deps import CorrectionId, Db, ReadsTickets, Shown, TicketId
 from omnidesk.api.route import router
-from omnidesk.api.tickets import seen
+from omnidesk.api.showing import seen
 from omnidesk.db import corrections
 
 routes = router("tickets")

@@ -8,12 +8,14 @@ from fastapi import FastAPI
 from omnidesk.api import (
     agents,
     arrivals,
+    assignments,
     attachments,
     contact_exports,
     contact_merges,
     contact_timeline,
     contacts,
     corrections,
+    decisions,
     docs,
     erasures,
     errors,
@@ -43,6 +45,8 @@ from omnidesk.desk.access import Keyring
 
 ROUTERS = (
     tickets.routes,
+    assignments.routes,
+    decisions.routes,
     corrections.routes,
     taking.routes,
     timeline.routes,

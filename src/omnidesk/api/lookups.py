@@ -10,8 +10,8 @@ from omnidesk.api.contacts import ContactOut, dressed
 from omnidesk.api.deps import ContactId, Db, ReadsContacts, ReadsTickets
 from omnidesk.api.errors import Malformed
 from omnidesk.api.route import router
-from omnidesk.api.tickets import TicketOut
-from omnidesk.api.tickets import shown as ticket_shown
+from omnidesk.api.showing import TicketOut
+from omnidesk.api.showing import shown as ticket_shown
 from omnidesk.channels.phones import e164
 from omnidesk.db import contacts, lookups
 from omnidesk.db.lookups import TICKETS, Found

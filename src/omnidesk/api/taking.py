@@ -11,9 +11,10 @@ from pydantic import AfterValidator, BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from omnidesk.api import etags, idempotency
+from omnidesk.api.decisions import PromiseOut, promise
 from omnidesk.api.deps import ArrivalId, Body, Clean, Db, Home, InboxId, Shown, Utc, WritesTickets
 from omnidesk.api.route import router
-from omnidesk.api.tickets import PromiseOut, TicketOut, promise, shown
+from omnidesk.api.showing import TicketOut, shown
 from omnidesk.channels.base import BadPayload
 from omnidesk.db import inboxes
 from omnidesk.db import tickets as rows

@@ -31,7 +31,7 @@ from omnidesk.api.deps import (
 )
 from omnidesk.api.paging import CursorText, Limit, Page
 from omnidesk.api.route import router
-from omnidesk.api.tickets import seen
+from omnidesk.api.showing import seen
 from omnidesk.db import deliveries
 from omnidesk.db import timeline as rows
 from omnidesk.db.session import Tx
