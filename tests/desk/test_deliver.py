@@ -265,6 +265,43 @@ async def test_a_worker_that_froze_before_its_call_may_not_make_it_any_more(desk
     assert await desk.states() == ["sent"]
 
 
+async def test_a_long_preparation_keeps_its_lease_while_its_worker_lives(desk: Outgoing) -> None:
+    ticket, _ = await desk.ivan()
+    await answers(desk, ticket, "first")
+    begun, go = asyncio.Event(), asyncio.Event()
+    desk.platform.script = [waits(begun, go, after_call=False)]
+    alive = desk.deliverer()
+    alive.lease_s = 3.0
+    preparing = asyncio.create_task(alive.deliver_once())
+    await begun.wait()
+    (first,) = await desk.sql("SELECT until FROM outbox")
+    async with asyncio.timeout(30):
+        while (await desk.sql("SELECT until FROM outbox"))[0]["until"] == first["until"]:
+            await asyncio.sleep(0.05)
+            assert await desk.deliverer().deliver_once() == 0, "nobody else takes it"
+    go.set()
+    await preparing
+
+    assert len(desk.platform.taken) == 1
+    assert await desk.states() == ["sent"]
+
+
+async def test_a_killed_worker_keeps_nobody_waiting_for_more_than_seconds(desk: Outgoing) -> None:
+    ticket, _ = await desk.ivan()
+    await answers(desk, ticket, "first")
+    begun = asyncio.Event()
+    desk.platform.script = [waits(begun, asyncio.Event(), after_call=False)]
+    killed = asyncio.create_task(desk.deliverer().deliver_once())
+    await begun.wait()
+    killed.cancel()
+    await asyncio.wait([killed])
+    assert await desk.states() == ["claimed"]
+
+    await desk.later(seconds=16)
+    assert await desk.deliverer().deliver_once() == 1
+    assert desk.platform.texts == ["first"]
+
+
 async def test_where_the_platform_takes_our_key_a_lost_call_is_made_again_with_it(db: Database) -> None:
     desk = await Outgoing(db, FewChannels(db)).make(repeats_safely=True)
     ticket, _ = await desk.ivan()

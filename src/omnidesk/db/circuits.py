@@ -9,6 +9,7 @@ from omnidesk.db.session import Tx
 
 OPENS_AT = 5  # failures in a row
 FIRST_S, LONGEST_S = 15.0, 600.0
+PROBE_S = 120.0  # how long a probe keeps others away when nothing is heard of it
 
 
 async def half_open(tx: Tx, endpoints: Collection[str]) -> set[str]:
@@ -19,8 +20,8 @@ async def half_open(tx: Tx, endpoints: Collection[str]) -> set[str]:
     return {record["endpoint"] for record in records}
 
 
-async def begin_probes(tx: Tx, endpoints: Collection[str], lease_s: float) -> set[str]:
-    """Take the one probe of each of these for some seconds; those that were ours to take."""
+async def begin_probes(tx: Tx, endpoints: Collection[str]) -> set[str]:
+    """Take the one probe of each of these; those that were ours to take."""
     records = await tx.driver.fetch(
         """
         UPDATE circuits SET probing_until = clock_timestamp() + make_interval(secs => $2)
@@ -31,7 +32,7 @@ async def begin_probes(tx: Tx, endpoints: Collection[str], lease_s: float) -> se
         RETURNING endpoint
         """,
         list(endpoints),
-        lease_s,
+        PROBE_S,
     )
     return {record["endpoint"] for record in records}
 
@@ -93,6 +94,17 @@ async def pause(tx: Tx, endpoint: str, seconds: float) -> None:
 
 async def end_probe(tx: Tx, endpoint: str) -> None:
     """The probe did not happen (its inbox is refused, its worker stops): the next claim may make it."""
+    await end_probes(tx, [endpoint])
+
+
+async def end_probes(tx: Tx, endpoints: Collection[str]) -> None:
+    """The same for several."""
     await tx.driver.execute(
-        "UPDATE circuits SET probing_until = NULL WHERE endpoint = $1 AND probing_until IS NOT NULL", endpoint
+        """
+        UPDATE circuits AS c SET probing_until = NULL
+          FROM (SELECT endpoint FROM circuits WHERE endpoint = ANY($1::text[]) AND probing_until IS NOT NULL
+                 ORDER BY endpoint FOR UPDATE) AS probed
+         WHERE c.endpoint = probed.endpoint
+        """,
+        list(endpoints),
     )

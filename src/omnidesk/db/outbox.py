@@ -140,7 +140,7 @@ async def claim(
     leave_out: Collection[str] = (),
     per_endpoint: int | None = None,
 ) -> list[Row]:
-    """Take at most `limit` due calls for `lease_s` seconds, oldest due first; commit before using them.
+    """Take at most `limit` due calls for `lease_s` seconds, oldest due first; commit before using them, then `renew`.
 
     Endpoints in `leave_out` are passed over, and no endpoint gives more than `per_endpoint` rows, so that a
     slow one leaves room for others. One whose circuit is half open gives a single probe.
@@ -148,7 +148,7 @@ async def claim(
     due = await tx.driver.fetch(DUE, list(kinds), list(leave_out), limit)
     if not due:
         return []
-    chosen = await _fair(tx, [(row["id"], row["endpoint"]) for row in due], lease_s, per_endpoint or limit)
+    chosen = await _fair(tx, [(row["id"], row["endpoint"]) for row in due], per_endpoint or limit)
     records = await tx.driver.fetch(
         """
         UPDATE outbox SET state = 'claimed', holder = $2, until = clock_timestamp() + make_interval(secs => $3),
@@ -165,10 +165,10 @@ async def claim(
     return sorted(rows, key=lambda row: row.id)
 
 
-async def _fair(tx: Tx, due: Sequence[tuple[int, str]], lease_s: float, per_endpoint: int) -> list[int]:
+async def _fair(tx: Tx, due: Sequence[tuple[int, str]], per_endpoint: int) -> list[int]:
     """Which of the due rows to take: so many of each endpoint, one where a probe is wanted and ours to make."""
     half_open = await circuits.half_open(tx, {endpoint for _, endpoint in due})
-    probes = await circuits.begin_probes(tx, half_open, lease_s) if half_open else set()
+    probes = await circuits.begin_probes(tx, half_open) if half_open else set()
     room = {
         endpoint: (1 if endpoint in probes else 0) if endpoint in half_open else per_endpoint for _, endpoint in due
     }
@@ -178,6 +178,20 @@ async def _fair(tx: Tx, due: Sequence[tuple[int, str]], lease_s: float, per_endp
             room[endpoint] -= 1
             chosen.append(row_id)
     return chosen
+
+
+async def renew(tx: Tx, rows: Sequence[Row], lease_s: float) -> None:
+    """Hold claimed rows for `lease_s` seconds from now, where they are still ours and their call has not begun."""
+    await tx.driver.execute(
+        """
+        UPDATE outbox AS o SET until = clock_timestamp() + make_interval(secs => $3)
+          FROM unnest($1::bigint[], $2::bigint[]) AS r (id, token)
+         WHERE o.id = r.id AND o.token = r.token AND o.state = 'claimed'
+        """,
+        [row.id for row in rows],
+        [row.token for row in rows],
+        lease_s,
+    )
 
 
 async def calling(tx: Tx, row: Row, lease_s: float) -> bool:

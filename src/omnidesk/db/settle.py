@@ -14,6 +14,7 @@ class Lapsed:
     id: int
     kind: str
     subject_id: UUID
+    endpoint: str
     state: str  # what became of it
 
 
@@ -53,7 +54,7 @@ async def lapse(tx: Tx, row_ids: Sequence[int]) -> list[Lapsed]:
                         THEN clock_timestamp() + make_interval(secs => least(600, 2 ^ least(o.attempts - 1, 10) - 1))
                         ELSE o.due_at END
           FROM gone WHERE o.id = gone.id
-        RETURNING o.id, o.kind, o.subject_id, o.state
+        RETURNING o.id, o.kind, o.subject_id, o.endpoint, o.state
         """,  # noqa: S608 - our own interval
         row_ids,
     )

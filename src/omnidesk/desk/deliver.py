@@ -8,8 +8,8 @@ answer that cannot be written because the database is away is kept and written w
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID, uuid4
@@ -29,9 +29,11 @@ from omnidesk.domain.messages import Sent
 
 log = structlog.get_logger(__name__)
 
-LEASE_S = 120.0  # from the claim until the part that cannot be repeated begins
+LEASE_S = (
+    15.0  # until the part that cannot be repeated begins; renewed while we live: a killed worker's rows go on soon
+)
 TIME_LIMIT_S = 240.0  # of one call, with its preparation
-GRACE_S = 30.0  # by which the lease of a call outlives its time limit
+GRACE_S = 30.0  # by which the lease of a call outlives its time limit: it is not renewed, and never the shorter one
 FLOW_CONTROL_S = 60.0  # a platform that asks for a pause up to this long means all of our calls, not this one
 WRITE_TRIES = 5  # when the answer cannot be written though the database is there
 KEEP_RESULT_S = 600.0  # how long an answer is kept for a database that is away
@@ -101,6 +103,7 @@ class Deliverer:
     listener: Listener | None = None
     _busy: Counter[str] = field(default_factory=Counter)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _held: dict[int, Row] = field(default_factory=dict)  # claimed, and not seen through yet
     _recover_at: float = 0.0
 
     def wake(self) -> None:
@@ -111,31 +114,55 @@ class Deliverer:
         """Recover lapsed rows, claim one batch and see it through; how many calls were tried."""
         await settle.recover(self.db)
         rows = await self._claim(self.slots)
-        await asyncio.gather(*(self._see_through(row) for row in rows))
+        async with self._keeping():
+            await asyncio.gather(*(self._see_through(row) for row in rows))
         return len(rows)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop`, then finish what was begun. Looks each second, or when woken; recovers alone."""
+        with self.listener.wakes(WORK) if self.listener else nullcontext(self._wake) as self._wake:
+            async with self._keeping():
+                await self._deliver(stop)
+
+    async def _deliver(self, stop: asyncio.Event) -> None:
         tasks: set[asyncio.Task[None]] = set()
         failures = 0
-        with self.listener.wakes(WORK) if self.listener else nullcontext(self._wake) as self._wake:
-            while not stop.is_set():
-                self._wake.clear()
-                try:
-                    await self._recover_at_times()
-                    rows = await self._claim(self.slots - len(tasks)) if len(tasks) < self.slots else []
-                    failures = 0
-                except Exception as error:
-                    rows, failures = [], failures + 1
-                    (log.warning if is_away(error) else log.error)("deliver.failed", failures=failures, **trace(error))
-                tasks |= {asyncio.create_task(self._see_through(row)) for row in rows}
-                if failures:
-                    await first_of(stop, timeout=min(10.0, 0.2 * 2 ** min(failures, 8)) * (0.5 + _random() / 2))
-                elif not rows:  # a call that ends wakes us too: it may free the next of its order key
-                    await first_of(stop, self._wake, timeout=1.0)
-                tasks = {task for task in tasks if not task.done()}
-            if tasks:
-                await asyncio.wait(tasks, timeout=self.time_limit_s + GRACE_S)
+        while not stop.is_set():
+            self._wake.clear()
+            try:
+                await self._recover_at_times()
+                rows = await self._claim(self.slots - len(tasks)) if len(tasks) < self.slots else []
+                failures = 0
+            except Exception as error:
+                rows, failures = [], failures + 1
+                (log.warning if is_away(error) else log.error)("deliver.failed", failures=failures, **trace(error))
+            tasks |= {asyncio.create_task(self._see_through(row)) for row in rows}
+            if failures:
+                await first_of(stop, timeout=min(10.0, 0.2 * 2 ** min(failures, 8)) * (0.5 + _random() / 2))
+            elif not rows:  # a call that ends wakes us too: it may free the next of its order key
+                await first_of(stop, self._wake, timeout=1.0)
+            tasks = {task for task in tasks if not task.done()}
+        if tasks:
+            await asyncio.wait(tasks, timeout=self.time_limit_s + GRACE_S)
+
+    @asynccontextmanager
+    async def _keeping(self) -> AsyncIterator[None]:
+        """What is claimed stays ours meanwhile; a frozen process loses it, and `calling` tells it so."""
+        renewing = asyncio.create_task(self._renew())
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            with suppress(asyncio.CancelledError):
+                await renewing
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self.lease_s / 3)
+            if self._held:
+                with suppress(Exception):  # the database is away: whoever lost his lease hears of it before the call
+                    async with self.db.connection() as tx:
+                        await outbox.renew(tx, list(self._held.values()), self.lease_s)
 
     async def _recover_at_times(self) -> None:
         """Look for lapsed rows, once a second."""
@@ -157,6 +184,7 @@ class Deliverer:
                 per_endpoint=self.per_endpoint,
             )
         kept = await self._within_rates(rows)
+        self._held.update((row.id, row) for row in kept)
         self._busy.update(row.endpoint for row in kept)
         return kept
 
@@ -192,6 +220,8 @@ class Deliverer:
         except Exception as error:
             log.error("deliver.not_written", row=row.id, kind=row.kind, **trace(error))
         finally:
+            if self._held.get(row.id) is row:
+                del self._held[row.id]
             self._busy -= Counter((row.endpoint,))  # keeps no zeroes
             self._wake.set()
             if self.listener:

@@ -149,6 +149,7 @@ async def recover(db: Database) -> int:
     async def work(tx: Tx) -> int:
         await deliveries.lock_tickets(tx, [subject for _, subject in lapsed])
         rows = await calls.lapse(tx, [row_id for row_id, _ in lapsed])
+        await circuits.end_probes(tx, {row.endpoint for row in rows})
         subjects = sorted({row.subject_id for row in rows if row.kind == "message"})
         await tell(tx, await deliveries.refresh(tx, subjects))
         given_up = [row.subject_id for row in rows if row.kind == "webhook" and row.state == "rejected"]
