@@ -1,4 +1,5 @@
 import asyncio
+import json
 from datetime import timedelta
 
 import pytest
@@ -67,6 +68,24 @@ async def test_urgent_work_comes_first_and_agents_are_filled_to_their_capacity(f
     floor.later(minutes=5)
     await plan_once(floor.db, now=floor.now)
     assert [await floor.holder(ticket) for ticket in (*high, low)] == [olena, olena, None]
+
+
+@pytest.mark.row(18, part="order")
+@pytest.mark.parametrize("order", ["cost", "edd", "priority"])
+async def test_a_channel_with_a_priority_class_comes_before_an_equal_letter(floor: Floor, order: str) -> None:
+    """An older letter of the same urgency waits; a more urgent one than the lift still comes first."""
+    plain = {"policy": {"order": order}, "channel": {"api": {"lift": 1}}}
+    async with floor.db.connection() as tx:
+        await tx.driver.execute("INSERT INTO policies (policy) VALUES ($1::jsonb)", json.dumps(plain))
+    queue = await floor.queue("general")
+    olena = await floor.agent("Olena", capacity=2)
+    letter = await floor.ticket(queue, urgency="normal")
+    floor.later(seconds=10)
+    urgent = await floor.ticket(queue, urgency="high", waiting_since=floor.now - timedelta(minutes=30))
+    called = await floor.ticket(queue, urgency="normal", channel="api")
+    floor.later(minutes=10)
+    await plan_once(floor.db, now=floor.now)
+    assert [await floor.holder(ticket) for ticket in (urgent, called, letter)] == [olena, olena, None]
 
 
 async def test_only_open_hours_make_a_ticket_older(floor: Floor) -> None:

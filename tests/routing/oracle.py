@@ -94,9 +94,17 @@ class Oracle:
         q = self.queues.get(t.queue_id)
         return (self.now if q is None or q.clock_ms is None else q.clock_ms) - t.waiting_since_ms
 
+    def standing(self, t: Ticket) -> Any:
+        """Its urgency, by so many classes higher as its channel says."""
+        if t.channel not in self.p.channels or not self.p.channels[t.channel].lift:
+            return self.urgency(t)
+        classes = ["low", "normal", "high", "critical", "critical", "critical", "critical"]
+        own = t.urgency if t.urgency in self.p.urgencies else "normal"
+        return self.p.urgencies[classes[classes.index(own) + self.p.channels[t.channel].lift]]
+
     def turn(self, t: Ticket) -> tuple[Any, ...]:
-        weight = self.urgency(t).weight
-        target = max(1, self.urgency(t).target_ms if t.target_ms is None else t.target_ms)
+        weight = self.standing(t).weight
+        target = max(1, self.standing(t).target_ms if t.target_ms is None else t.target_ms)
         age = self.age(t)
         keys = {
             "cost": (weight * (max(0, age) / target) ** self.p.sharpness / (target / 60_000), weight / target),

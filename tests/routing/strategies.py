@@ -137,7 +137,7 @@ def policy(chance: Random) -> Policy:
             [
                 {
                     "chat": ChannelPolicy(live=True, units=2),
-                    "phone": ChannelPolicy(live=True, units=4, accept_ms=20_000),
+                    "phone": ChannelPolicy(live=True, units=4, lift=chance.choice([0, 1, 3]), accept_ms=20_000),
                 },
                 {"email": ChannelPolicy(units=2, accept_ms=1_000)},
             ]

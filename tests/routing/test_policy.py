@@ -30,7 +30,7 @@ def test_what_is_said_counts_and_the_rest_stays() -> None:
     assert policy.urgencies["high"] == UrgencyPolicy(weight=4, target_ms=1_800_000)
     assert policy.channels == {
         "telegram": ChannelPolicy(units=2),
-        "phone": ChannelPolicy(live=True, units=6),
+        "phone": ChannelPolicy(live=True, units=6, lift=1),
         "chat": ChannelPolicy(live=True, units=2, accept_ms=15_000),
     }
 
@@ -53,6 +53,9 @@ def test_what_is_said_counts_and_the_rest_stays() -> None:
         ({"urgency": {"high": {"target": "9999d"}}}, "/urgency/high/target"),
         ({"channel": {"a/b": {"units": 0}}}, "/channel/a/b/units"),
         ({"channel": {"phone": {"live": 1}}}, "/channel/phone/live"),
+        ({"channel": {"phone": {"lift": 4}}}, "/channel/phone/lift"),
+        ({"category": [{"name": "a", "match": "text ="}]}, "/category/0/match"),
+        ({"category": [{"name": ""}]}, "/category/0/name"),
         ({"agent": {"units": 3}}, "/agent/units"),
         ({"agent": {"defaults": {"units": 1.5}}}, "/agent/defaults/units"),
         ({"classify": {"threshold": 2}}, "/classify/threshold"),

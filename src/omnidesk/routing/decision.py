@@ -109,9 +109,10 @@ def seen_agent(seen: Seen) -> Agent:
 
 def _inputs(decision: Decision) -> dict[str, Any]:
     scene, setting, ticket = decision.scene, decision.scene.setting, decision.ticket
+    standing = {ticket.urgency, match.lifted(setting.policy, ticket), "normal"}
     policy = replace(
         setting.policy,
-        urgencies={k: v for k, v in setting.policy.urgencies.items() if k in (ticket.urgency, "normal")},
+        urgencies={k: v for k, v in setting.policy.urgencies.items() if k in standing},
         channels={k: v for k, v in setting.policy.channels.items() if k == ticket.channel},
         categories=(),
         sla=(),

@@ -21,7 +21,7 @@ class Line:
     def __init__(self, key: tuple[object, ...], ticket: Ticket, policy: Policy) -> None:
         self.key = key
         self.queue_id, self.channel = ticket.queue_id, ticket.channel
-        channel, urgency = match.channel_of(policy, ticket), match.urgency_of(policy, ticket)
+        channel, urgency = match.channel_of(policy, ticket), match.standing_of(policy, ticket)
         self.live, self.accept_ms = channel.live, channel.accept_ms
         self.units, self.primary = match.units_of(policy, ticket), match.is_primary(policy, ticket)
         self.weight, self.target = urgency.weight, match.target_of(policy, ticket)

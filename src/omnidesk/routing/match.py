@@ -9,7 +9,17 @@ from dataclasses import replace
 from functools import lru_cache
 from uuid import UUID
 
-from omnidesk.routing.values import Agent, ChannelPolicy, Exclusion, Policy, Queue, Step, Ticket, UrgencyPolicy
+from omnidesk.routing.values import (
+    URGENCIES,
+    Agent,
+    ChannelPolicy,
+    Exclusion,
+    Policy,
+    Queue,
+    Step,
+    Ticket,
+    UrgencyPolicy,
+)
 
 Need = tuple[str, int]  # a skill and its least level
 Way = tuple[UUID, tuple[Need, ...]]  # members of this queue with these skills may take it
@@ -32,6 +42,20 @@ def urgency_of(policy: Policy, ticket: Ticket) -> UrgencyPolicy:
     return policy.urgencies.get(ticket.urgency) or policy.urgencies["normal"]
 
 
+def lifted(policy: Policy, ticket: Ticket) -> str:
+    """The urgency as which the ticket stands in line: its own, lifted by its channel."""
+    lift = channel_of(policy, ticket).lift
+    if not lift:
+        return ticket.urgency
+    own = URGENCIES.index(ticket.urgency if ticket.urgency in URGENCIES else "normal")
+    return URGENCIES[min(own + lift, len(URGENCIES) - 1)]
+
+
+def standing_of(policy: Policy, ticket: Ticket) -> UrgencyPolicy:
+    """By which weight and target the ticket is ranked; whether it is primary work is its own urgency's matter."""
+    return policy.urgencies.get(lifted(policy, ticket)) or policy.urgencies["normal"]
+
+
 def channel_of(policy: Policy, ticket: Ticket) -> ChannelPolicy:
     return policy.channels.get(ticket.channel, _ASYNCHRONOUS)
 
@@ -46,7 +70,7 @@ def is_primary(policy: Policy, ticket: Ticket) -> bool:
 
 
 def target_of(policy: Policy, ticket: Ticket) -> int:
-    return max(1, urgency_of(policy, ticket).target_ms if ticket.target_ms is None else ticket.target_ms)
+    return max(1, standing_of(policy, ticket).target_ms if ticket.target_ms is None else ticket.target_ms)
 
 
 def clock(queue: Queue, now_ms: int) -> int:
@@ -159,7 +183,7 @@ def order_key(policy: Policy, weight: float, target_ms: int, age_ms: int) -> tup
 
 def rank(policy: Policy, ticket: Ticket, age_ms: int) -> float:
     """The first term of the order of a ticket that waits for so long."""
-    return order_key(policy, urgency_of(policy, ticket).weight, target_of(policy, ticket), age_ms)[0]
+    return order_key(policy, standing_of(policy, ticket).weight, target_of(policy, ticket), age_ms)[0]
 
 
 def cost(weight: float, age_ms: int, target_ms: int, sharpness: float) -> float:

@@ -2,7 +2,7 @@
 
     {"policy": {"order": "cost", "sharpness": 3.0, "notice": "18h"},
      "urgency": {"critical": {"weight": 64, "target": "10m", "primary": True}},
-     "channel": {"phone": {"live": True, "units": 6, "accept": "20s"}},
+     "channel": {"phone": {"live": True, "units": 6, "lift": 1, "accept": "20s"}},
      "agent": {"defaults": {"units": 6, "offline_grace": "60s", "misses_to_away": 2, "exclude": "60s"}},
      "classify": {"threshold": 0.5, "fallback_queue": "triage"},
      "category": [{"name": "payment", "match": 'text contains "оплат"'}],
@@ -33,7 +33,7 @@ DEFAULT = Policy(
         "low": UrgencyPolicy(weight=1, target_ms=1440 * _MINUTE),
     },
     channels={
-        "phone": ChannelPolicy(live=True, units=6, accept_ms=20_000),
+        "phone": ChannelPolicy(live=True, units=6, lift=1, accept_ms=20_000),
         "chat": ChannelPolicy(live=True, units=2),
     },
     sla=tuple(
@@ -106,7 +106,7 @@ def to_plain(policy: Policy) -> dict[str, Any]:
             for name, one in policy.urgencies.items()
         },
         "channel": {
-            name: {"live": one.live, "units": one.units}
+            name: {"live": one.live, "units": one.units, "lift": one.lift}
             | ({} if one.accept_ms is None else {"accept": duration_text(one.accept_ms)})
             for name, one in policy.channels.items()
         },
@@ -170,11 +170,12 @@ def _channels(table: "_Table") -> dict[str, ChannelPolicy]:
     found: dict[str, ChannelPolicy] = {}
     for name in dict.fromkeys((*DEFAULT.channels, *table.plain)):
         one, default = table.table(name), DEFAULT.channels.get(name, ChannelPolicy())
-        one.only("live", "units", "accept")
+        one.only("live", "units", "lift", "accept")
         none = one.plain.get("accept", None if default.accept_ms is None else "-") in (None, "")
         found[name] = ChannelPolicy(
             live=one.flag("live", default.live),
             units=one.whole("units", 1, 1_000, default.units),
+            lift=one.whole("lift", 0, len(URGENCIES) - 1, default.lift),
             accept_ms=None if none else one.duration("accept", 1_000, default.accept_ms or 0),
         )
     return found

@@ -9,7 +9,7 @@ from omnidesk.routing import match
 from omnidesk.routing.decision import Decision
 from omnidesk.routing.paper import applied, holding
 from omnidesk.routing.plan import plan
-from omnidesk.routing.values import Agent, Exclusion, Policy, Queue, Snapshot, Ticket
+from omnidesk.routing.values import URGENCIES, Agent, Exclusion, Policy, Queue, Snapshot, Ticket
 
 __all__ = ["Change", "applied", "changed", "what_would"]
 
@@ -271,10 +271,10 @@ class _Case:
         queue = self._queues[other.queue_id.int]
         age = match.clock(queue, self._desk.now_ms) - other.waiting_since_ms
         urgency = self._ticket.urgency
-        policy, weight = self._policy, match.urgency_of(self._policy, self._ticket).weight
-        target, goal = match.target_of(policy, self._ticket), match.urgency_of(policy, other).weight
+        policy, weight = self._policy, match.standing_of(self._policy, self._ticket).weight
+        target, goal = match.target_of(policy, self._ticket), match.standing_of(policy, other).weight
         if policy.order == "priority" and weight < goal:
-            urgency, needed = other.urgency, age + 1
+            urgency, needed = self._as_heavy_as(goal) or other.urgency, age + 1
         elif policy.order == "edd":
             needed = age - match.target_of(policy, other) + target + 1
         elif policy.order == "cost":
@@ -283,6 +283,14 @@ class _Case:
         else:
             needed = age + 1
         return Change(kind="outrank", ticket_id=self._ticket.id, value=(urgency, max(needed, 1)))
+
+    def _as_heavy_as(self, goal: float) -> str | None:
+        """The first urgency with which this ticket stands so high."""
+        policy = self._policy
+        for urgency in URGENCIES:
+            if match.standing_of(policy, replace(self._ticket, urgency=urgency)).weight >= goal:
+                return urgency
+        return None
 
     def whatever_it_takes(self) -> list[Change]:
         """When one by one leads nowhere: before all other tickets, and nobody else may."""
@@ -296,7 +304,7 @@ class _Case:
 
     def _key(self, ticket: Ticket) -> tuple[float, float, int]:
         age = match.clock(self._queues[ticket.queue_id.int], self._desk.now_ms) - ticket.waiting_since_ms
-        weight = match.urgency_of(self._policy, ticket).weight
+        weight = match.standing_of(self._policy, ticket).weight
         return (*match.order_key(self._policy, weight, match.target_of(self._policy, ticket), age), age)
 
     # --- loads ----------------------------------------------------------------------------------------

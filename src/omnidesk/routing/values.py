@@ -25,6 +25,7 @@ class UrgencyPolicy:
 class ChannelPolicy:
     live: bool = False  # somebody is on the line: primary work, pauses the asynchronous
     units: int = 1  # of the agent's capacity
+    lift: int = 0  # by so many urgencies its tickets come before equal ones of other channels
     accept_ms: int | None = None  # offered, and taken back when not accepted in time; None: assigned at once
 
 
