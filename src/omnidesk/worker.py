@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from omnidesk.db.listen import Listener
 from omnidesk.db.session import Database
-from omnidesk.desk import erasures, escalate, notices
+from omnidesk.desk import clarify, delay, erasures, escalate, notices
 from omnidesk.desk.accept import Door
 from omnidesk.desk.deliver import Deliverer
 from omnidesk.desk.feed import run_sequencer
@@ -45,6 +45,7 @@ async def work(parts: Parts, stop: asyncio.Event) -> None:
     """
     db, listener, channels = parts.db, parts.listener, parts.channels
     handlers = {**HANDLERS, **escalate.handlers(channels), **notices.handlers(channels)}
+    handlers |= {**clarify.handlers(channels), **delay.handlers(channels)}
     await together(
         stop,
         listener.run(stop),

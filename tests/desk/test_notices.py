@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from omnidesk.desk import escalate, notices, renegotiate, texts
+from omnidesk.desk import clarify, delay, escalate, notices, renegotiate, texts
 from omnidesk.desk.reply import reply
 from omnidesk.desk.timers import HANDLERS, Handler, handle_due
 from omnidesk.domain.people import SYSTEM
@@ -20,7 +20,8 @@ DATE = re.compile(r"\w+, \d{1,2} \w+ \d{4}(?: г\.)?, \d\d:\d\d \([^)]+\)")
 
 
 def handlers(desk: Intaking) -> Mapping[str, Handler]:
-    return {**HANDLERS, **escalate.handlers(desk.channels), **notices.handlers(desk.channels)}
+    made = [module.handlers(desk.channels) for module in (escalate, notices, clarify, delay)]
+    return {**HANDLERS, **{kind: handler for handlers in made for kind, handler in handlers.items()}}
 
 
 async def told(desk: Intaking) -> list[dict[str, Any]]:
@@ -66,7 +67,7 @@ async def test_a_date_that_still_holds_is_told_again_and_not_put_off(desk: Intak
     assert [row["due_at"] for row in await desk.rows("SELECT due_at FROM promises")] == [later]
 
 
-async def test_an_answer_puts_the_notice_off_and_a_question_of_ours_needs_none(desk: Intaking) -> None:
+async def test_an_answer_puts_the_notice_off_and_after_a_question_of_ours_he_is_only_reminded(desk: Intaking) -> None:
     await desk.comes("ivan", "Where is my refund?", id="m1")
     await desk.work()
     first, ticket = await due(desk), await desk.value("SELECT id FROM tickets")
@@ -79,7 +80,9 @@ async def test_an_answer_puts_the_notice_off_and_a_question_of_ours_needs_none(d
         desk.db, desk.channels, desk.files, ticket, SYSTEM, "Which order?", status_after=Status.PENDING, now=first
     )
     await handle_due(desk.db, handlers(desk), now=first + WEEK)
-    assert len(await told(desk)) == 3
+    *_, reminder = await told(desk)
+    assert len(await told(desk)) == 4
+    assert "waiting for your answer" in reminder["text"]
 
 
 async def test_robots_and_closed_tickets_hear_nothing(desk: Intaking) -> None:
@@ -95,6 +98,16 @@ async def test_every_date_in_what_leaves_the_desk_is_a_promise(desk: Intaking) -
     await desk.rows("INSERT INTO agents (id, email, name, role) VALUES (gen_random_uuid(), 'b', 'Boss', 'supervisor')")
     for language, text in (("ru", "Позовите старшего, я жду заказ"), ("en", "Let me talk to a manager about my order")):
         await desk.comes(language, text, id=f"m-{language}", thread=language)
+    await desk.rows(
+        """INSERT INTO policies (policy) VALUES ('{"category": [{"name": "a", "match": "text contains \\"чашк\\"",
+                                                                "needs": ["order"]}]}')"""
+    )
+    await desk.comes("olga", "Разбилась чашка", id="m-olga", thread="olga")
+    await desk.comes("petr", "Разбилась чашка", id="m-petr", thread="petr")
+    await desk.work()
+    await desk.comes("olga", "Заказ 48213", id="m-olga-2", thread="olga")
+    for language, text in (("ru", "Почему так долго?"), ("en", "Why does it take so long?")):
+        await desk.comes(language, text, id=f"why-{language}", thread=language)
     await desk.work()
     now = datetime.now(UTC)
     await handle_due(desk.db, handlers(desk), now=now + timedelta(seconds=5))
@@ -128,4 +141,4 @@ async def test_every_date_in_what_leaves_the_desk_is_a_promise(desk: Intaking) -
         for date in DATE.findall(message["text"]):
             found += 1
             assert date in dates, message["text"]
-    assert found >= 8
+    assert found >= 14

@@ -1,5 +1,7 @@
 """What a letter says decides where it goes, and the customer is told."""
 
+from email.message import EmailMessage
+
 import pytest
 
 from tests import story
@@ -7,6 +9,12 @@ from tests.story import Desk
 
 IVAN, OLGA = "ivan@customer.example", "olga@customer.example"
 BILLING = "billing@acme.example"
+
+
+def words(mail: EmailMessage) -> str:
+    body = mail.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content())
 
 
 async def departments(desk: Desk) -> dict[str, str]:
@@ -77,3 +85,41 @@ async def test_the_urgency_that_a_letter_states_is_kept_and_heeded(desk: Desk) -
         "SELECT detail FROM decisions WHERE kind = 'queued' AND detail->'urgency'->>'level' = $1", urgent["urgency"]
     )
     assert any("срочно" in reason.lower() for row in rows for reason in row["detail"]["urgency"]["reasons"])
+
+
+@pytest.mark.row(13, part="mail")
+@pytest.mark.row(78, part="mail")
+@pytest.mark.row(87, part="mail")
+async def test_a_letter_is_clarified_then_explained_then_settled_by_a_plain_no(desk: Desk) -> None:
+    policy = {"category": [{"name": "delivery", "match": 'text contains "посылка"', "needs": ["order"]}]}
+    assert (await desk.api.put("/v1/policy", json=policy, headers={"If-Match": "*"})).is_success
+    await desk.writes(IVAN, "Где моя посылка?", subject="Посылка")
+    question = await desk.mail_to(IVAN)
+    asked = words(question)
+    assert "номер заказа" in asked
+    [ticket] = await desk.tickets(1)
+    assert (ticket["status"], ticket["customer_status"]) == ("pending", "Требует уточнений")
+
+    await desk.writes(IVAN, "48213", answering=question)
+    thanks = words(await desk.mail_to(IVAN, 2))
+    assert "Ответим не позднее" in thanks
+    after = await desk.ticket(ticket["id"], status="open")
+    assert after["facts"]["order"] == "48213"
+
+    await desk.writes(IVAN, "Почему так долго?", answering=question)
+    why = words(await desk.mail_to(IVAN, 3))
+    assert "Вы спрашиваете, почему" in why
+    promises = await desk.get(f"/v1/tickets/{ticket['id']}/promises")
+    assert [(one["kind"], one["state"]) for one in promises] == [("first_reply", "renegotiated"), ("progress", "open")]
+
+    petr = await desk.agent("Petr")
+    offer = await petr.api.post(f"/v1/tickets/{ticket['id']}/proposals", json={"text": "Вернём деньги вместо посылки."})
+    assert offer.status_code == 201, offer.text
+    told = await desk.mail_to(IVAN, 4)
+    assert "Вам это подходит?" in words(told)
+    await desk.writes(IVAN, "Нет, спасибо", answering=told)
+    await desk.ticket(ticket["id"], status="open")
+    [proposal] = await desk.get(f"/v1/tickets/{ticket['id']}/proposals")
+    assert (proposal["state"], proposal["actor"]) == ("declined", "contact")
+    kinds = [one["kind"] for one in await desk.get(f"/v1/tickets/{ticket['id']}/decisions")]
+    assert {"queued", "clarified"} <= set(kinds)

@@ -89,6 +89,7 @@ class TicketOut(Shown):
     waiting_since: datetime | None = Field(description="The customer waits for us since; null: we owe no answer")
     required: list[str] = Field(description="Skills that it needs beside those of its queue", examples=[["law"]])
     preferred: list[str] = Field(description="Skills that are asked for while a step of its queue keeps them")
+    asked_for: list[str] = Field(description="Facts that the customer is asked for before it waits in its queue")
     facts: dict[str, Any]
     attention: str | None = Field(description="Why an agent should look now")
     level: int = Field(description="1: escalated to a senior, 2: to a supervisor")

@@ -192,6 +192,8 @@ async def tickets(tx: Tx, identity_ids: Sequence[UUID], after: UUID, limit: int)
         "UPDATE handoffs SET details = '', steps_tried = '', expected_result = '' WHERE ticket_id = ANY($1::uuid[])",
         ids,
     )
+    await tx.driver.execute("UPDATE corrections SET reason = '' WHERE ticket_id = ANY($1::uuid[])", ids)
+    await tx.driver.execute("UPDATE proposals SET text = '', comment = '' WHERE ticket_id = ANY($1::uuid[])", ids)
     await tx.driver.execute(
         "UPDATE events SET data = data - 'reason' - 'details' WHERE ticket_id = ANY($1::uuid[]) AND data ?| $2::text[]",
         ids,

@@ -21,7 +21,7 @@ async def heard(tx: Tx, rows: Sequence[tuple[UUID, str, datetime | None, datetim
         await tx.driver.execute(
             """
             UPDATE tickets AS t
-               SET status = h.status, waiting_since = h.waiting_since, resolved_at = h.resolved_at,
+               SET status = h.status, asked_for = '{}', waiting_since = h.waiting_since, resolved_at = h.resolved_at,
                    last_inbound_at = greatest(t.last_inbound_at, h.at), facts = t.facts || h.facts::jsonb,
                    chaser_count = t.chaser_count + h.chasers,
                    attention = CASE WHEN h.chasers > 0 THEN coalesce(t.attention, 'chaser') ELSE t.attention END,
@@ -151,7 +151,7 @@ TICKETS = Bulk(
         "requester_id",
         "queue_id",
     ),
-    *("waiting_since", "facts", "last_inbound_at", "created_at", "updated_at"),
+    *("waiting_since", "facts", "asked_for", "last_inbound_at", "created_at", "updated_at"),
 )
 LINKS = Bulk(tables.ticket_links, "ticket_id", "kind", "other_id")
 CONVERSATIONS = Bulk(

@@ -58,6 +58,7 @@ class LockedTicket:
     queue_id: UUID
     assignee_id: UUID | None
     language: str
+    asked_for: tuple[str, ...] = ()  # facts that its customer is asked for
 
 
 async def find_refs(tx: Tx, keys: Sequence[tuple[str, str]]) -> list[KnownRef]:
@@ -164,7 +165,7 @@ async def lock_tickets(tx: Tx, ticket_ids: Sequence[UUID]) -> dict[UUID, LockedT
     rows = await tx.driver.fetch(
         """
         SELECT id, status, status_before_spam, waiting_since, first_reply_at, resolved_at, closed_at,
-               number, queue_id, assignee_id, language
+               number, queue_id, assignee_id, language, asked_for
           FROM tickets WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
         """,
         ticket_ids,
@@ -184,6 +185,7 @@ async def lock_tickets(tx: Tx, ticket_ids: Sequence[UUID]) -> dict[UUID, LockedT
             queue_id=row["queue_id"],
             assignee_id=row["assignee_id"],
             language=row["language"],
+            asked_for=tuple(row["asked_for"]),
         )
         for row in rows
     }

@@ -43,6 +43,7 @@ class Silence:
     merged_into: UUID | None
     heard_at: datetime | None  # None: we never wrote to him
     promised_for: datetime | None  # the nearest open date that is still ahead
+    reminded: bool  # that we wait for his answer, since an agent wrote to him last
 
 
 async def silences(tx: Tx, ticket_ids: Sequence[UUID], now: datetime) -> list[Silence]:
@@ -52,7 +53,8 @@ async def silences(tx: Tx, ticket_ids: Sequence[UUID], now: datetime) -> list[Si
                (SELECT max(m.at) FROM conversations AS c JOIN messages AS m ON m.conversation_id = c.id
                  WHERE c.ticket_id = t.id AND m.direction = 'out') AS heard_at,
                (SELECT min(p.due_at) FROM promises AS p
-                 WHERE p.ticket_id = t.id AND p.state = 'open' AND p.due_at > $2) AS promised_for
+                 WHERE p.ticket_id = t.id AND p.state = 'open' AND p.due_at > $2) AS promised_for,
+               coalesce(t.reminded_at >= coalesce(t.last_outbound_at, t.created_at), false) AS reminded
           FROM tickets AS t WHERE t.id = ANY ($1) ORDER BY t.id
         """,
         list(ticket_ids),
@@ -100,6 +102,11 @@ async def make(
         at,
     )
     return [row["id"] for row in rows]
+
+
+async def reminded(tx: Tx, ticket_id: UUID, now: datetime) -> None:
+    """A locked ticket's customer was told just now that we wait for him; whoever told him has raised its version."""
+    await tx.driver.execute("UPDATE tickets SET reminded_at = $2 WHERE id = $1", ticket_id, now)
 
 
 async def stalled(tx: Tx, ticket_id: UUID, now: datetime) -> None:

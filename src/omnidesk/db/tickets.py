@@ -39,6 +39,7 @@ class Row:
     waiting_since: datetime | None
     required: Sequence[str]
     preferred: Sequence[str]
+    asked_for: Sequence[str]
     facts: Mapping[str, Any]
     attention: str | None
     level: int

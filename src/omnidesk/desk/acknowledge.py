@@ -34,13 +34,15 @@ def compose(
     days: int,
     calendar: StoredCalendar,
     moved: tuple[str, str] | None = None,
+    missing: str = "",
 ) -> Acknowledgement:
     """The words of an acknowledgement, its promise counted in the queue's business days.
 
     `moved`: the address that was written to, and the queue that its mail went to instead of the address's own.
+    `missing`: what the customer is asked for; a date is told once he has answered.
     """
     try:
-        due = add_business_days(received_at, days, calendar.hours)
+        due = None if missing else add_business_days(received_at, days, calendar.hours)
     except NeverOpen:
         due = None
     greeting = texts.say(language, "Hello, {name}!", name=name) if name else texts.say(language, "Hello!")
@@ -58,7 +60,7 @@ def compose(
             number=numbers.grouped(number),
         ),
         *([_told_moved(language, *moved)] if moved else []),
-        promise,
+        _question(language, missing) if missing else promise,
         "",
         texts.say(
             language,
@@ -67,6 +69,12 @@ def compose(
         ),
     ]
     return Acknowledgement(text="\n".join(lines), due=due)
+
+
+def _question(language: str, missing: str) -> str:
+    return texts.say(
+        language, "To work on it we still need from you: {facts}. Please reply to this message.", facts=missing
+    )
 
 
 def _told_moved(language: str, address: str, queue: str) -> str:

@@ -12,6 +12,7 @@ from omnidesk.db.known import KnownIdentity, LockedTicket
 from omnidesk.desk.inboxes import Opened
 from omnidesk.desk.settle import Report
 from omnidesk.desk.setup import Queue
+from omnidesk.domain.clarify import Answer
 from omnidesk.domain.events import Event
 from omnidesk.domain.messages import Inbound, Item
 from omnidesk.domain.tickets import Ticket
@@ -90,6 +91,9 @@ class Rows:
     heard_in: dict[UUID, datetime] = field(default_factory=dict)
     chasers: Counter[UUID] = field(default_factory=Counter)  # messages to tickets that were owed an answer
     senior: set[UUID] = field(default_factory=set)  # tickets whose customers ask for somebody more senior
+    impatient: set[UUID] = field(default_factory=set)  # tickets whose customers ask why it takes so long
+    yes_or_no: dict[UUID, bool] = field(default_factory=dict)  # tickets whose requesters said just that, last
+    clarified: dict[UUID, Answer] = field(default_factory=dict)  # tickets whose customers were asked for facts
     before: dict[UUID, Ticket] = field(default_factory=dict)  # as those that were heard stood before the batch
     heard_from: set[UUID] = field(default_factory=set)  # thought unreachable, and writing
     edits: list[tuple[UUID, UUID, str, str, datetime]] = field(default_factory=list)

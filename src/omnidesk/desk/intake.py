@@ -26,8 +26,8 @@ from omnidesk.db.arrivals import Lane, Waiting
 from omnidesk.db.bulk import Write, as_json, insert_all
 from omnidesk.db.listen import ARRIVED, Listener
 from omnidesk.db.session import Database, Tx, is_away
+from omnidesk.desk import clarify, delay, erased, escalate, loops, opening, proposals, settle, setup
 from omnidesk.desk import clocks as desk_clocks
-from omnidesk.desk import erased, escalate, loops, opening, settle, setup
 from omnidesk.desk.accept import Door, clean_key
 from omnidesk.desk.batch import Draft, Read, Rows
 from omnidesk.desk.inboxes import Channels
@@ -206,13 +206,18 @@ class Intake:
         rows, now = landing.rows, landing.now
         sequences = await statements.draw_numbers(tx, len(rows.drafts)) if rows.drafts else []
         opened = opening.open_tickets(rows.drafts, sequences, landing.setup, now=now)
+        clarified, going_on = clarify.answered(rows.clarified, landing.setup.policy.version, now)
+        opened.decisions += clarified
         await insert_all(tx, _new(rows, opened))
         repeats = await statements.link_repeats(tx, _of_known_people(rows.drafts))
         await statements.heard(tx, _heard(rows))
         await statements.heard_from(tx, sorted(rows.heard_from))
         await statements.heard_in(tx, sorted(rows.heard_in.items()))
-        await timers.set_timers(tx, escalate.asked(rows.senior, now))
+        wishes = [*escalate.asked(rows.senior, now), *delay.asked(rows.impatient, now), *going_on]
+        await timers.set_timers(tx, wishes)
         moved = await desk_clocks.step(tx, _steps(rows), actor="contact")
+        if rows.yes_or_no:
+            moved += await proposals.answered(tx, rows.yes_or_no, now)
         await statements.count_acks(tx, [(identity, *counted) for identity, counted in sorted(opened.acks.items())])
         await statements.edit_messages(tx, rows.edits)
         await statements.delete_messages(tx, rows.deletions, now)

@@ -18,11 +18,12 @@ from omnidesk.desk.landing_reports import Reports, done
 from omnidesk.desk.new_ids import new_id
 from omnidesk.desk.setup import Setup
 from omnidesk.domain import text, tokens
+from omnidesk.domain.clarify import answer
 from omnidesk.domain.events import Event, EventType
 from omnidesk.domain.messages import Address, Author, Bounce, Deleted, Echo, Edited, Ignored, Inbound, Item, Receipt
 from omnidesk.domain.threading import Placement, Via, place
 from omnidesk.domain.tickets import WORKABLE, Status, Ticket
-from omnidesk.domain.wishes import asks_for_senior
+from omnidesk.domain.wishes import asks_for_senior, asks_why_so_long, plain_answer
 
 
 class Landing:
@@ -177,12 +178,12 @@ class Landing:
             for person in inbound.participants:
                 self._participate(conversation_id, person, "participant")
         if not inbound.automatic:
-            self._hear(ticket_id, conversation_id, extras, at)
-            self._note_wishes(read, ticket_id, inbound)
+            self._hear(ticket_id, conversation_id, inbound, extras, at)
+            self._note_wishes(read, ticket_id, inbound, placement.author)
         self._received(ticket_id, message_id, inbound, unverified=placement.author == Author.UNVERIFIED)
         return ticket_id
 
-    def _hear(self, ticket_id: UUID, conversation_id: UUID, extras: Extras, at: datetime) -> None:
+    def _hear(self, ticket_id: UUID, conversation_id: UUID, inbound: Inbound, extras: Extras, at: datetime) -> None:
         """The customer waits for us again."""
         before = self._ticket(ticket_id)
         after = before.heard(at=at)
@@ -192,10 +193,14 @@ class Landing:
             draft.facts.update(extras.facts)
             return
         self.rows.before.setdefault(ticket_id, before)
-        locked = replace(self.known.tickets[ticket_id], ticket=after)
+        locked, stated = self.known.tickets[ticket_id], dict(extras.facts)
+        if locked.asked_for:
+            self.rows.clarified[ticket_id] = one = answer(locked.asked_for, inbound.text, stated)
+            stated |= one.given
+        locked = replace(locked, ticket=after, asked_for=())
         self.known.tickets[ticket_id] = locked
         _, latest, facts = self.rows.heard.get(ticket_id, (locked, at, {}))
-        self.rows.heard[ticket_id] = (locked, max(latest, at), {**facts, **extras.facts})
+        self.rows.heard[ticket_id] = (locked, max(latest, at), {**facts, **stated})
         self.rows.heard_in[conversation_id] = max(self.rows.heard_in.get(conversation_id, at), at)
         if after.status != before.status:
             self.rows.events.append(
@@ -207,10 +212,15 @@ class Landing:
                 )
             )
 
-    def _note_wishes(self, read: Read, ticket_id: UUID, inbound: Inbound) -> None:
-        """Does he want somebody more senior, or chase the answer that is owed? Lines of a live talk chase nothing."""
+    def _note_wishes(self, read: Read, ticket_id: UUID, inbound: Inbound, author: Author) -> None:
+        """Does he want somebody more senior, or to know why it takes so long, say yes or no to what he was offered,
+        or chase the answer that is owed? Lines of a live talk chase nothing."""
         if asks_for_senior(inbound.text):
             self.rows.senior.add(ticket_id)
+        if author != Author.UNVERIFIED and asks_why_so_long(inbound.text):
+            self.rows.impatient.add(ticket_id)
+        if author == Author.REQUESTER and (said := plain_answer(inbound.text)) is not None:
+            self.rows.yes_or_no[ticket_id] = said
         before, channel = self.rows.before.get(ticket_id), read.opened.inbox.channel if read.opened else ""
         way = self.setup.policy.channels.get(channel)
         if before and before.waiting_since and before.status in WORKABLE and not (way and way.live):

@@ -46,6 +46,8 @@ def handlers(channels: Channels) -> Mapping[str, Handler]:
             next_due = _late(silence.heard_at or now, policy.notice_ms, hours, now=now)
             if next_due <= now and silence.status in WORKABLE:
                 facts += await _tell(tx, channels, silence, counted, hours, now)
+            if next_due <= now and silence.status == Status.PENDING and not silence.reminded:
+                facts += await _remind(tx, channels, silence, counted, now)
             if next_due <= now:
                 next_due = _late(now, policy.notice_ms, hours, now=now)
             again.append(Timer(kind=TIMER, subject_id=silence.ticket_id, due_at=next_due))
@@ -62,6 +64,20 @@ def _late(since: datetime, notice_ms: int, hours: Calendar, *, now: datetime) ->
         return deadline(since, timedelta(milliseconds=notice_ms), hours)
     except NeverOpen:
         return now + A_DAY
+
+
+async def _remind(tx: Tx, channels: Channels, silence: Silence, counted: Counting, now: datetime) -> list[Event]:
+    """Once after each question: the ball is with the customer, and he may have forgotten."""
+    text = texts.say(
+        counted.language,
+        "We are waiting for your answer to go on with your request {number}. Please reply to this message.",
+        number=numbers.grouped(silence.number),
+    )
+    await promises.reminded(tx, silence.ticket_id, now)
+    try:
+        return await reply.announce(tx, channels, silence.ticket_id, text, None, now=now)
+    except Refused:  # no way leads to him
+        return []
 
 
 async def _tell(

@@ -12,7 +12,7 @@ from omnidesk.db.clocks import Stored
 from omnidesk.db.deliveries import Post
 from omnidesk.db.replies import Person
 from omnidesk.db.timers import Timer
-from omnidesk.desk import acknowledge, clocks, notices, posting
+from omnidesk.desk import acknowledge, clarify, clocks, notices, posting
 from omnidesk.desk.acknowledge import Acknowledgement
 from omnidesk.desk.batch import Draft
 from omnidesk.desk.new_ids import new_id
@@ -21,6 +21,7 @@ from omnidesk.desk.ways import Way
 from omnidesk.domain import numbers, tokens
 from omnidesk.domain.events import Event, EventType
 from omnidesk.domain.messages import Author
+from omnidesk.domain.tickets import Status
 from omnidesk.routing import sla
 
 ACKS_AN_HOUR = 3
@@ -46,17 +47,24 @@ def open_tickets(drafts: Sequence[Draft], sequences: Sequence[int], setup: Setup
     rows = Opened()
     for draft, sequence in zip(drafts, sequences, strict=True):
         number = numbers.make(sequence, setup.number_key)
-        rows.tickets.append(_ticket(draft, number))
+        counted = _budget(rows, draft, now) if _wants_acknowledgement(draft, setup) else None
+        missing = clarify.asks(draft, setup, acknowledged=counted is not None)
+        if missing:
+            at = draft.read.arrival.received_at
+            draft.ticket = draft.ticket.moved_to(Status.PENDING, at=at)
+            rows.timers.append(clarify.patience(draft, setup, at))
+        rows.tickets.append(_ticket(draft, number, missing))
         rows.decisions.append(
             (new_id(now), draft.id, "queued", draft.because["reason"], setup.policy.version, as_json(draft.because))
         )
         _start_clocks(rows, draft, setup)
-        if _wants_acknowledgement(draft, setup):
-            _acknowledge(rows, draft, number, setup, now)
+        if counted is not None:
+            rows.acks[draft.requester.id] = counted
+            _acknowledge(rows, draft, number, setup, missing, now)
     return rows
 
 
-def _ticket(draft: Draft, number: str) -> tuple[Any, ...]:
+def _ticket(draft: Draft, number: str, asked_for: Sequence[str]) -> tuple[Any, ...]:
     assert draft.read.opened is not None
     inbox, ticket = draft.read.opened.inbox, draft.ticket
     return (
@@ -71,7 +79,7 @@ def _ticket(draft: Draft, number: str) -> tuple[Any, ...]:
             inbox.channel,
             inbox.id,
         ),
-        *(draft.requester.id, draft.queue.id, ticket.waiting_since, as_json(draft.facts)),
+        *(draft.requester.id, draft.queue.id, ticket.waiting_since, as_json(draft.facts), asked_for),
         *(draft.last_inbound_at, draft.read.arrival.received_at, draft.last_inbound_at),
     )
 
@@ -79,9 +87,10 @@ def _ticket(draft: Draft, number: str) -> tuple[Any, ...]:
 def _start_clocks(rows: Opened, draft: Draft, setup: Setup) -> None:
     calendar = setup.calendars[draft.queue.calendar_id]
     at = draft.ticket.waiting_since or draft.read.arrival.received_at
+    asked = draft.ticket.status == Status.PENDING
     for clock, timer in clocks.begin(draft.id, _class(draft), setup.policy, calendar.id, calendar.hours, at=at):
-        rows.clocks.append(clock)
-        rows.timers += [timer] if timer else []
+        rows.clocks.append(clarify.standing(clock, calendar.hours, at) if asked else clock)
+        rows.timers += [timer] if timer and not asked else []
     if notice := notices.first(draft.id, setup.policy, calendar.hours, at=at):
         rows.timers.append(notice)
 
@@ -111,12 +120,13 @@ def _wants_acknowledgement(draft: Draft, setup: Setup) -> bool:
     )
 
 
-def _acknowledge(rows: Opened, draft: Draft, number: str, setup: Setup, now: datetime) -> None:
+def _budget(rows: Opened, draft: Draft, now: datetime) -> tuple[int, datetime] | None:
+    """His acknowledgements with this one, and since when; None: he has had enough of them."""
     known = rows.acks.get(draft.requester.id, (draft.requester.acks, draft.requester.acks_since))
-    counted = acknowledge.within_budget(*known, now, most=ACKS_AN_HOUR)
-    if counted is None:
-        return
-    rows.acks[draft.requester.id] = counted
+    return acknowledge.within_budget(*known, now, most=ACKS_AN_HOUR)
+
+
+def _acknowledge(rows: Opened, draft: Draft, number: str, setup: Setup, missing: Sequence[str], now: datetime) -> None:
     said = acknowledge.compose(
         name=draft.inbound.sender.name,
         language=draft.language,
@@ -125,6 +135,7 @@ def _acknowledge(rows: Opened, draft: Draft, number: str, setup: Setup, now: dat
         days=_reply_days(draft, setup),
         calendar=setup.calendars[draft.queue.calendar_id],
         moved=(draft.inbound.address, draft.queue.name) if draft.moved else None,
+        missing=clarify.named(draft.language, missing),
     )
     assert draft.read.opened is not None
     post = _post(draft, number, said, setup, now) if draft.read.opened.answers else None

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from omnidesk.db.listen import NUMBERED, Listener
 from omnidesk.db.session import Database, Tx
 from omnidesk.desk import policies, snapshot
 from omnidesk.desk.loops import keep
+from omnidesk.desk.new_ids import new_id
 from omnidesk.desk.presence import changed, send_off_unseen
 from omnidesk.desk.snapshot import Loads, from_ms, weigh
 from omnidesk.domain import ids
@@ -298,11 +298,18 @@ class _Hand:
         for agent_id, before in sorted(self.sent_away.items()):
             await presence.set_status(tx, agent_id, "away", self.now)
             self.facts.append(changed(agent_id, before, "away", why="missed_offers"))
-        await store.add_decisions(tx, [self._row(n, one) for n, one in enumerate(self.kept)])
+        await store.add_decisions(tx, [self._row(one) for one in self.kept])
         await events.record(tx, self.facts)
 
-    def _row(self, n: int, one: Planned) -> tuple[UUID, UUID, str, str, UUID | None, int, str, datetime]:
-        """A decision's row; the n-th of this transaction sorts after those before it."""
+    def _row(self, one: Planned) -> tuple[UUID, UUID, str, str, UUID | None, int, str, datetime]:
         made = one.decision
-        key = ids.uuid7(snapshot.ms(self.now), n.to_bytes(2, "big") + secrets.token_bytes(8))
-        return key, made.ticket_id, made.kind, made.reason, made.agent_id, made.policy_version, one.detail, self.now
+        return (
+            new_id(self.now),
+            made.ticket_id,
+            made.kind,
+            made.reason,
+            made.agent_id,
+            made.policy_version,
+            one.detail,
+            self.now,
+        )

@@ -16,7 +16,7 @@ from omnidesk.desk.new_ids import new_id
 from omnidesk.domain.business_time import Calendar, parse_week
 from omnidesk.routing.classify import CategoryRule
 from omnidesk.routing.rules import QueueRule, parse_optional
-from omnidesk.routing.values import Policy
+from omnidesk.routing.values import Category, Policy
 
 OFFICE_HOURS = "mon-fri 09:00-18:00"
 
@@ -41,6 +41,7 @@ class Setup:
     calendars: Mapping[UUID, StoredCalendar]
     policy: Policy
     categories: Sequence[CategoryRule]
+    needs: Mapping[str, Category]  # categories that need facts, by name
     number_key: bytes
     own_addresses: frozenset[str]
     domain: str
@@ -82,6 +83,7 @@ async def read(tx: Tx, *, own_addresses: frozenset[str], domain: str) -> Setup:
             for position, one in enumerate(policy.categories)
             if (rule := parse_optional(one.match))
         ],
+        needs={one.name: one for one in policy.categories if one.needs},
         number_key=bytes.fromhex(number_key),
         own_addresses=own_addresses,
         domain=domain,

@@ -12,7 +12,7 @@ from omnidesk.db import routing as store
 from omnidesk.db import tickets
 from omnidesk.db.session import Database, Tx
 from omnidesk.db.tickets import Decision
-from omnidesk.desk import snapshot
+from omnidesk.desk import clarify, snapshot
 from omnidesk.desk.planner import current_policy
 from omnidesk.desk.snapshot import Rows
 from omnidesk.domain.errors import NotFound, Refused
@@ -38,6 +38,15 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "inbox": "its inbox belongs there",
         "rule": "the rule {rule} fits",
         "fallback": "no rule fits",
+        "clarified complete": "The customer told what he was asked for: {given}.",
+        "clarified incomplete": "The customer answered; still unknown: {missing}.",
+        "clarified no_answer": "The customer did not answer in time: it goes on without {missing}.",
+        "asked": " The customer was asked for {missing} first.",
+        "not asked complete": " All that its category needs is known.",
+        "not asked": " Its category needs {missing}; he was not asked: {why}.",
+        "critical": "it is critical",
+        "live": "somebody is talking with him",
+        "no_way": "no message may or can be sent to him",
         "other": "Decided: {kind}, {reason}.",
         "status": "{agent} is online",
         "channel": "{agent} takes the channel {value}",
@@ -64,6 +73,15 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "inbox": "к ней относится ящик",
         "rule": "подошло правило {rule}",
         "fallback": "ни одно правило не подошло",
+        "clarified complete": "Клиент сообщил то, о чём его спросили: {given}.",
+        "clarified incomplete": "Клиент ответил; всё ещё неизвестно: {missing}.",
+        "clarified no_answer": "Клиент не ответил вовремя: обращение идёт дальше без данных: {missing}.",
+        "asked": " Сначала клиента спросили: {missing}.",
+        "not asked complete": " Всё, что нужно для категории, известно.",
+        "not asked": " Для категории нужно: {missing}; клиента не спросили: {why}.",
+        "critical": "обращение критическое",
+        "live": "с ним уже разговаривают",
+        "no_way": "ему нельзя или некуда написать",
         "other": "Решено: {kind}, {reason}.",
         "status": "{agent} на месте",
         "channel": "{agent} принимает канал {value}",
@@ -104,6 +122,9 @@ def _remade(one: Decision) -> routing.Decision | None:
 
 def _plainly(one: Decision, language: str) -> str:
     words, detail = _WORDS[language], one.detail if isinstance(one.detail, Mapping) else {}
+    if one.kind == "clarified" and f"clarified {one.reason}" in words:
+        facts = {name: clarify.named(language, detail.get(name, [])) for name in ("given", "missing")}
+        return words[f"clarified {one.reason}"].format(**facts)
     if one.kind != "queued" or one.reason not in words:
         return words["other"].format(kind=one.kind, reason=one.reason)
     why = words[one.reason].format(rule=detail.get("rule", ""))
@@ -112,8 +133,21 @@ def _plainly(one: Decision, language: str) -> str:
     if about.get("name"):
         source = words.get(f"by {about['source']}", about["source"]).format(reason=about.get("reason", ""))
         category = words["category"].format(name=about["name"], source=source)
-    return words["queued"].format(
+    said = words["queued"].format(
         queue=detail.get("queue", ""), why=why, category=category, urgency=urgency.get("level", "")
+    )
+    return said + _clarification(detail.get("clarification") or {}, words, language)
+
+
+def _clarification(asked: Mapping[str, Any], words: Mapping[str, str], language: str) -> str:
+    """Was the customer asked for what its category needs, and if not, why?"""
+    if not asked:
+        return ""
+    missing, because = clarify.named(language, asked.get("missing", [])), asked.get("because", "")
+    if asked.get("asked"):
+        return words["asked"].format(missing=missing)
+    return words.get(f"not asked {because}") or words["not asked"].format(
+        missing=missing, why=words.get(because, because)
     )
 
 

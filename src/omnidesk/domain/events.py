@@ -31,6 +31,10 @@ class EventType(StrEnum):
     PROMISE_KEPT = "promise.kept"
     PROMISE_BROKEN = "promise.broken"
     PROMISE_RENEGOTIATED = "promise.renegotiated"  # data.replaced_by
+    PROPOSAL_MADE = "proposal.made"  # another solution was offered to the customer
+    PROPOSAL_ACCEPTED = "proposal.accepted"
+    PROPOSAL_DECLINED = "proposal.declined"
+    PROPOSAL_WITHDRAWN = "proposal.withdrawn"  # another one took its place
     CLOCK_CHANGED = "clock.changed"  # data: kind, state, at, due_at
     CLOCK_WARNED = "clock.warned"  # data: kind, percent, level, told
     CONTACT_CREATED = "contact.created"
@@ -75,6 +79,7 @@ _SUBJECTS = {
     "note": "message",
     "delivery": "delivery",
     "promise": "promise",
+    "proposal": "proposal",
     "agent": "agent",
     "queue": "queue",
     "inbox": "inbox",

@@ -28,6 +28,7 @@ PREFIXES = {
     "clock": "clk",
     "handoff": "hof",
     "correction": "cor",
+    "proposal": "prp",
     "event": "evt",
     "upload": "upl",
     "webhook": "whk",

@@ -116,6 +116,7 @@ def _inputs(decision: Decision) -> dict[str, Any]:
         channels={k: v for k, v in setting.policy.channels.items() if k == ticket.channel},
         categories=(),
         sla=(),
+        explain_ms=None,
         notice_ms=None,
     )
     return {

@@ -1,11 +1,11 @@
 """The policy as configuration: plain values in, a checked `Policy` out, and back.
 
-    {"policy": {"order": "cost", "sharpness": 3.0, "notice": "18h"},
+    {"policy": {"order": "cost", "sharpness": 3.0, "notice": "18h", "explain": "9h"},
      "urgency": {"critical": {"weight": 64, "target": "10m", "primary": True}},
      "channel": {"phone": {"live": True, "units": 6, "lift": 1, "accept": "20s"}},
      "agent": {"defaults": {"units": 6, "offline_grace": "60s", "misses_to_away": 2, "exclude": "60s"}},
      "classify": {"threshold": 0.5, "fallback_queue": "triage"},
-     "category": [{"name": "payment", "match": 'text contains "оплат"'}],
+     "category": [{"name": "payment", "match": 'text contains "оплат"', "needs": ["receipt"], "patience": "9h"}],
      "sla": [{"first_reply": "9h", "next_reply": "9h", "resolution": "27h"},
              {"channel": "vk", "urgency": "high", "first_reply": "1h", "reply_days": 1}]}
 
@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from omnidesk.domain.clarify import FACTS
 from omnidesk.domain.errors import FieldError, Invalid
 from omnidesk.routing import expressions
 from omnidesk.routing.values import ORDERS, URGENCIES, Category, ChannelPolicy, Policy, Target, UrgencyPolicy
@@ -24,6 +25,9 @@ from omnidesk.routing.values import ORDERS, URGENCIES, Category, ChannelPolicy, 
 _MINUTE = 60_000
 _HOUR = 60 * _MINUTE
 _NOTICE = 18 * _HOUR  # two office days
+_EXPLAIN = 9 * _HOUR
+_MAX_NEEDS = 10
+_PATIENCE = 9 * _HOUR
 
 DEFAULT = Policy(
     urgencies={
@@ -45,6 +49,7 @@ DEFAULT = Policy(
             ("low", 18 * _HOUR, 45 * _HOUR),
         )
     ),
+    explain_ms=_EXPLAIN,
     notice_ms=_NOTICE,
 )
 
@@ -80,10 +85,11 @@ def parse(plain: Mapping[str, Any], *, version: int = 1) -> Policy:
         fallback_queue=classify.text("fallback_queue", DEFAULT.fallback_queue),
         categories=_categories(top),
         sla=_targets(top) if "sla" in top.plain else DEFAULT.sla,
+        explain_ms=None if rules.plain.get("explain") == "" else rules.duration("explain", 60_000, _EXPLAIN),
         notice_ms=None if rules.plain.get("notice") == "" else rules.duration("notice", 60_000, _NOTICE),
     )
     top.only("policy", "urgency", "channel", "agent", "classify", "category", "sla")
-    rules.only("order", "sharpness", "notice")
+    rules.only("order", "sharpness", "notice", "explain")
     urgencies.only(*URGENCIES)
     agent.only("units", "offline_grace", "misses_to_away", "exclude")
     classify.only("threshold", "fallback_queue")
@@ -99,6 +105,7 @@ def to_plain(policy: Policy) -> dict[str, Any]:
         "policy": {
             "order": policy.order,
             "sharpness": policy.sharpness,
+            "explain": "" if policy.explain_ms is None else duration_text(policy.explain_ms),
             "notice": "" if policy.notice_ms is None else duration_text(policy.notice_ms),
         },
         "urgency": {
@@ -125,7 +132,10 @@ def to_plain(policy: Policy) -> dict[str, Any]:
 
 
 def _category_plain(category: Category) -> dict[str, Any]:
-    return {"name": category.name, "match": category.match}
+    plain: dict[str, Any] = {"name": category.name, "match": category.match}
+    if not category.needs:
+        return plain
+    return plain | {"needs": list(category.needs), "patience": duration_text(category.patience_ms)}
 
 
 def _target_plain(target: Target) -> dict[str, Any]:
@@ -185,11 +195,16 @@ def _categories(top: "_Table") -> tuple[Category, ...]:
     """In the order in which their rules are asked; no two of one name."""
     found: dict[str, Category] = {}
     for row in top.tables("category", _MAX_CATEGORIES):
-        row.only("name", "match")
+        row.only("name", "match", "needs", "patience")
         name = row.text("name", "")
         if name in found:
             row.refuse("name", "there is another category of this name")
-        found[name] = Category(name=name, match=row.rule("match"))
+        found[name] = Category(
+            name=name,
+            match=row.rule("match"),
+            needs=row.several("needs", FACTS, _MAX_NEEDS),
+            patience_ms=row.duration("patience", 60_000, _PATIENCE),
+        )
     return tuple(found.values())
 
 
@@ -281,6 +296,14 @@ class _Table:
             return value
         self.refuse(key, "must be a text of 1 to 200 characters")
         return default
+
+    def several(self, key: str, known: tuple[str, ...], most: int) -> tuple[str, ...]:
+        """A list of known words, each once."""
+        values = self.plain.get(key, [])
+        if not isinstance(values, list | tuple) or len(values) > most or any(one not in known for one in values):
+            self.refuse(key, f"must be a list of at most {most} of {', '.join(known)}")
+            return ()
+        return tuple(dict.fromkeys(values))
 
     def rule(self, key: str) -> str:
         """The source of a rule; empty: none."""

@@ -48,10 +48,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Category:
-    """What tickets may be about: the rule that finds it in what a new ticket says; empty: only given by hand."""
+    """What tickets may be about: the rule that finds it in what a new ticket says; empty: only given by hand.
+
+    What it `needs` and the customer did not say is asked for once, before the ticket waits in its queue; after
+    `patience_ms` of open time it goes there as it is.
+    """
 
     name: str
     match: str = ""
+    needs: tuple[str, ...] = ()  # names of facts
+    patience_ms: int = 9 * 3_600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +77,7 @@ class Policy:
     fallback_queue: str = "triage"  # takes what has no category and is claimed by no rule, when there is such a queue
     categories: tuple[Category, ...] = ()  # their rules are asked in this order
     sla: tuple[Target, ...] = ()
+    explain_ms: int | None = None  # "why does it take so long?" is answered once in so much open time; None: never
     notice_ms: int | None = None  # a customer who heard nothing for so much open time is written to; None: is not
 
 

@@ -8,7 +8,7 @@ provider thread of one inbox) that belongs to a *ticket*. Rows point to an *iden
 from omnidesk.db.tables.arrivals import arrival_bodies, arrivals, lanes
 from omnidesk.db.tables.columns import metadata
 from omnidesk.db.tables.contacts import contact_merges, contacts, erased_refs, erasures, identities
-from omnidesk.db.tables.decisions import clocks, corrections, decisions, handoffs, offers, promises
+from omnidesk.db.tables.decisions import clocks, corrections, decisions, handoffs, offers, promises, proposals
 from omnidesk.db.tables.desk import calendars, leases, policies, settings
 from omnidesk.db.tables.inboxes import inbox_addresses, inboxes
 from omnidesk.db.tables.jobs import job_parts, jobs
@@ -75,6 +75,7 @@ __all__ = [
     "participants",
     "policies",
     "promises",
+    "proposals",
     "queue_agents",
     "queues",
     "rate_limits",

@@ -86,6 +86,24 @@ corrections = Table(  # what people changed of what was decided about a ticket; 
     Index("ix_corrections_ticket_id", "ticket_id", "id"),
 )
 
+proposals = Table(  # other solutions that customers were offered
+    "proposals",
+    metadata,
+    key(),
+    Column("ticket_id", Uuid, ForeignKey("tickets.id"), nullable=False),
+    Column("message_id", Uuid, ForeignKey("messages.id"), nullable=False),  # that told him
+    Column("text", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="open"),  # open | accepted | declined | withdrawn
+    Column("agent_id", Uuid, ForeignKey("agents.id")),  # whose it is
+    Column("comment", Text, nullable=False, server_default=""),
+    Column("actor", Text, nullable=False, server_default=""),  # who answered or withdrew it
+    moment("created_at"),
+    Column("settled_at", Moment),
+    CheckConstraint("state IN ('open','accepted','declined','withdrawn')", name="state"),
+    Index("ix_proposals_ticket_id", "ticket_id", "id"),
+    Index("uq_proposals_open", "ticket_id", unique=True, postgresql_where=text("state = 'open'")),
+)
+
 handoffs = Table(  # what the next one must know
     "handoffs",
     metadata,

@@ -43,6 +43,9 @@ tickets = Table(
     Column("units", SmallInteger),  # of an agent's capacity; null: by the channel, as the policy says
     Column("required", ARRAY(Text), nullable=False, server_default=EMPTY_TEXTS),  # skills, beside those of its queue
     Column("preferred", ARRAY(Text), nullable=False, server_default=EMPTY_TEXTS),  # while a step keeps them
+    Column("asked_for", ARRAY(Text), nullable=False, server_default=EMPTY_TEXTS),  # facts: pending until he answers
+    Column("reminded_at", Moment),  # that we wait for his answer
+    Column("explained_at", Moment),  # why it takes so long
     Column("facts", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("attention", Text),  # why an agent should look now
     Column("level", SmallInteger, nullable=False, server_default="0"),  # 1: with a senior, 2: with a supervisor

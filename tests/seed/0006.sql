@@ -1,0 +1,3 @@
+INSERT INTO proposals (id, ticket_id, message_id, text) VALUES
+  ('01900000-0000-7000-8000-000000000601', '01900000-0000-7000-8000-000000000009',
+   '01900000-0000-7000-8000-00000000000d', 'Would you take the green one?');
