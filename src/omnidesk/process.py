@@ -13,7 +13,7 @@ import uvloop
 
 log = structlog.get_logger(__name__)
 
-GRACE_S = 3.5  # for what was begun when we are told to stop
+GRACE_S = 2.5  # for what was begun when we are told to stop
 LAST_S = 4.8  # then the kernel ends us, whatever still hangs
 
 Main = Callable[[asyncio.Event], Awaitable[None]]

@@ -82,10 +82,13 @@ class EmbeddedPostgres:
                 raise
         return self.url()
 
-    def stop(self) -> None:
-        """End the server in an orderly way and let go of the folder; nothing happens when it is stopped."""
+    def stop(self, *, within_s: float = STOP_S) -> None:
+        """End the server in an orderly way and let go of the folder; nothing happens when it is stopped.
+
+        A last checkpoint that takes longer than `within_s` is left out: the next start then replays the log.
+        """
         if self._server is not None:
-            _end(self._server)
+            _end(self._server, within_s)
             self._server = None
         if self._socket is not None:
             with contextlib.suppress(OSError):
@@ -281,8 +284,8 @@ def _ready(server: subprocess.Popen[bytes], data: Path) -> bool:
     return False
 
 
-def _end(server: subprocess.Popen[bytes]) -> None:
-    for order, wait_s in ((signal.SIGINT, STOP_S), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)):
+def _end(server: subprocess.Popen[bytes], within_s: float) -> None:
+    for order, wait_s in ((signal.SIGINT, within_s), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)):
         if server.poll() is not None:
             return
         server.send_signal(order)

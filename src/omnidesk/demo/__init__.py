@@ -32,6 +32,7 @@ from omnidesk.supervise import Supervisor
 LMTP, SMTP, OUTSIDE = 24, 25, 26  # ports of the demo: so much above the one of the pages
 HIGHEST_PORT = 65535 - OUTSIDE
 READY_S = 60.0
+SERVER_S = 2.0  # for the last checkpoint of a desk that was told to stop while it began
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,7 @@ def run(wishes: Wishes, child: Callable[[process.Main], Callable[[], int]]) -> N
             }
             Supervisor(mains, server).run()
         finally:
-            server.stop()
+            server.stop(within_s=SERVER_S)
     typer.echo("Stopped." if wishes.folder else "Stopped, and its folder is gone.")
 
 
