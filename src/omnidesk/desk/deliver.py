@@ -23,7 +23,7 @@ from omnidesk.db.listen import WORK, Listener, first_of
 from omnidesk.db.outbox import Result, Row
 from omnidesk.db.session import Database, Tx, is_away
 from omnidesk.desk import settle
-from omnidesk.desk.loops import trace
+from omnidesk.desk.loops import REST_S, trace
 from omnidesk.desk.retries import again_s
 from omnidesk.domain.messages import Sent
 
@@ -129,6 +129,7 @@ class Deliverer:
         failures = 0
         while not stop.is_set():
             self._wake.clear()
+            rested = asyncio.get_running_loop().time() + REST_S
             try:
                 await self._recover_at_times()
                 rows = await self._claim(self.slots - len(tasks)) if len(tasks) < self.slots else []
@@ -141,6 +142,7 @@ class Deliverer:
                 await first_of(stop, timeout=min(10.0, 0.2 * 2 ** min(failures, 8)) * (0.5 + _random() / 2))
             elif not rows:  # a call that ends wakes us too: it may free the next of its order key
                 await first_of(stop, self._wake, timeout=1.0)
+                await first_of(stop, timeout=max(0.0, rested - asyncio.get_running_loop().time()))
             tasks = {task for task in tasks if not task.done()}
         if tasks:
             await asyncio.wait(tasks, timeout=self.time_limit_s + GRACE_S)

@@ -14,6 +14,7 @@ from omnidesk.db.session import is_away, root_cause
 
 log = structlog.get_logger(__name__)
 LONGEST_S = 10.0
+REST_S = 0.05  # a rest for loops that many wakes reach
 
 
 def trace(error: BaseException) -> dict[str, str]:
@@ -31,16 +32,18 @@ async def keep(
     listener: Listener | None = None,
     channel: str = WORK,
     every_s: float = 1.0,
+    rest_s: float = 0.0,
 ) -> None:
     """Call `body` again and again until `stop`: at once while it says that there is more, else on a wake or in time.
 
-    An error never ends the loop: it is logged by its class, and the next try waits longer each time, up to
-    ten seconds.
+    Looks that find nothing are `rest_s` apart, so that many wakes share one. An error never ends the loop: it is
+    logged by its class, and the next try waits longer each time, up to ten seconds.
     """
-    failures = 0
+    failures, clock = 0, asyncio.get_running_loop().time
     with listener.wakes(channel) if listener else nullcontext(asyncio.Event()) as wake:
         while not stop.is_set():
             wake.clear()
+            rested = clock() + rest_s
             try:
                 more = await body()
                 failures = 0
@@ -53,5 +56,7 @@ async def keep(
                 await first_of(stop, timeout=wait_s)
             elif not more:
                 await first_of(stop, wake, timeout=every_s)
+                if clock() < rested:
+                    await first_of(stop, timeout=rested - clock())
             else:
                 await asyncio.sleep(0)

@@ -18,7 +18,7 @@ from omnidesk.db.leases import Lease
 from omnidesk.db.listen import NUMBERED, Listener
 from omnidesk.db.session import Database, Tx
 from omnidesk.desk import policies, snapshot
-from omnidesk.desk.loops import keep
+from omnidesk.desk.loops import REST_S, keep
 from omnidesk.desk.new_ids import new_id
 from omnidesk.desk.presence import changed, send_off_unseen
 from omnidesk.desk.snapshot import Loads, from_ms, weigh
@@ -54,7 +54,7 @@ class Planner:
 
     async def run(self, stop: asyncio.Event) -> None:
         try:
-            await keep("planner", stop, self.step, listener=self._listener, channel=NUMBERED)
+            await keep("planner", stop, self.step, listener=self._listener, channel=NUMBERED, rest_s=REST_S)
         finally:
             await self._let_go()
 

@@ -17,7 +17,7 @@ from omnidesk.db.session import Database, Tx
 from omnidesk.db.webhook_deliveries import New
 from omnidesk.db.webhooks import Webhook
 from omnidesk.desk.access import rights
-from omnidesk.desk.loops import keep
+from omnidesk.desk.loops import REST_S, keep
 from omnidesk.desk.new_ids import new_id
 from omnidesk.desk.owners import Owners
 from omnidesk.desk.webhooks import again, call_of, find, switch_off
@@ -65,7 +65,7 @@ async def run_telling(db: Database, listener: Listener | None, stop: asyncio.Eve
             listener.tell()
         return told
 
-    await keep("webhooks", stop, step, listener=listener, channel=NUMBERED)
+    await keep("webhooks", stop, step, listener=listener, channel=NUMBERED, rest_s=REST_S)
 
 
 async def tell_batch(db: Database, owners: Owners) -> bool:
