@@ -211,6 +211,7 @@ class RotationIn(Body):
             ge=0,
             le=int(LONGEST_OVERLAP.total_seconds()),
             description="How long calls carry a signature by the former secret, too",
+            examples=[86_400],
         ),
     ] = 86_400
 
@@ -245,7 +246,7 @@ class TryOut(Shown):
     answer: str = Field(description="The beginning of the answer's body, what may be a secret left out")
 
 
-class DeliveryOut(Shown):
+class WebhookDeliveryOut(Shown):
     id: WebhookDeliveryId = Field(description="The `webhook-id` of the call, the same at every try")
     webhook_id: WebhookId
     seq: int | None = Field(description="Of the event; null: a test")
@@ -258,12 +259,12 @@ class DeliveryOut(Shown):
     done_at: datetime | None
 
 
-class DeliveryDetail(DeliveryOut):
+class WebhookDeliveryDetail(WebhookDeliveryOut):
     payload: dict[str, Any] | None = Field(description="What is sent; null: the webhook was deleted")
 
 
-def _delivery(delivery: Delivery) -> DeliveryOut:
-    return DeliveryOut.model_validate(delivery)
+def _delivery(delivery: Delivery) -> WebhookDeliveryOut:
+    return WebhookDeliveryOut.model_validate(delivery)
 
 
 @routes.get("/webhooks/{webhook_id}/deliveries", summary="List a webhook's deliveries")
@@ -277,7 +278,7 @@ async def list_deliveries(
     ticket: Annotated[TicketId | None, Query(description="Only of this ticket")] = None,
     limit: Limit = 50,
     cursor: CursorText = None,
-) -> Page[DeliveryOut]:
+) -> Page[WebhookDeliveryOut]:
     """What it was told, and how it answered; newest first, kept for 30 days."""
     after = pages.after(cursor)
     async with db.connection() as tx:
@@ -294,7 +295,7 @@ async def list_deliveries(
     return pages.page(found, limit, _delivery, lambda one: [one.id])
 
 
-async def _detail(db: Db, webhook_id: UUID, delivery_id: UUID, actor: Actor, base_url: str) -> DeliveryDetail:
+async def _detail(db: Db, webhook_id: UUID, delivery_id: UUID, actor: Actor, base_url: str) -> WebhookDeliveryDetail:
     async with db.connection() as tx:
         await webhooks.find(tx, webhook_id, actor)
         found = await log.read(tx, webhook_id, delivery_id)
@@ -302,13 +303,13 @@ async def _detail(db: Db, webhook_id: UUID, delivery_id: UUID, actor: Actor, bas
             raise NotFound("There is no such delivery.")
         loaded = await log.load(tx, delivery_id)
     payload = webhook_calls.payload(loaded, base_url) if loaded else None
-    return DeliveryDetail.model_validate({**_delivery(found).model_dump(), "payload": payload})
+    return WebhookDeliveryDetail.model_validate({**_delivery(found).model_dump(), "payload": payload})
 
 
 @routes.get("/webhooks/{webhook_id}/deliveries/{delivery_id}", summary="Read a delivery")
 async def read_delivery(
     webhook_id: WebhookId, delivery_id: WebhookDeliveryId, actor: ReadsWebhooks, db: Db, parts: Home
-) -> DeliveryDetail:
+) -> WebhookDeliveryDetail:
     """With the payload, as it is sent."""
     return await _detail(db, webhook_id, delivery_id, actor, parts.settings.public_url)
 
@@ -316,7 +317,7 @@ async def read_delivery(
 @routes.post("/webhooks/{webhook_id}/tests", status_code=202, summary="Test a webhook")
 async def test_webhook(
     webhook_id: WebhookId, response: Response, actor: WritesWebhooks, db: Db, parts: Home, now: Now
-) -> DeliveryDetail:
+) -> WebhookDeliveryDetail:
     """Sends a `webhook.test` at once, also to a webhook that is switched off. Location is where its outcome appears."""
     delivery_id = await webhooks.test(db, webhook_id, actor, now=now)
     response.headers["Location"] = _location(webhook_id, delivery_id)
@@ -336,7 +337,9 @@ class ReplayIn(Body):
     ] = None
     after: Annotated[int | None, Field(ge=0, le=2**62, description="Events behind this `seq`")] = None
     through: Annotated[int | None, Field(ge=1, le=2**62, description="Up to this `seq`; null: the newest")] = None
-    since: Annotated[Utc | None, Field(description="Events from this moment on")] = None
+    since: Annotated[Utc | None, Field(description="Events from this moment on", examples=["2026-11-28T00:00:00Z"])] = (
+        None
+    )
     until: Annotated[Utc | None, Field(description="Events before this moment")] = None
     only_failed: Annotated[bool, Field(description="Of a range: leave out what was delivered")] = True
 
@@ -349,7 +352,7 @@ class ReplayIn(Body):
 
 
 class ReplayOut(Shown):
-    replayed: int = Field(description="How many deliveries wait to be made once more")
+    replayed: int = Field(description="How many deliveries wait to be made once more", examples=[12])
     through: int | None = Field(description="Of a range: the last `seq` that was looked at")
     has_more: bool = Field(description="Of a long range: go on with `after` = `through`")
 

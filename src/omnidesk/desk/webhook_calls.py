@@ -29,7 +29,7 @@ from omnidesk.domain.messages import Sent
 WITHIN_S = 15.0  # for the whole call; documented, receivers rely on it
 SNIPPET = 300  # characters of an answer that are kept
 REMEMBERED = 1_000
-LIMITS: Any = {"slots": 32, "per_endpoint": 8, "lease_s": 30.0, "time_limit_s": 30.0}  # of the deliverer of webhooks
+LIMITS: Any = {"slots": 32, "per_endpoint": 8, "time_limit_s": 30.0}  # of the deliverer of webhooks
 _SECRET = re.compile(r"whsec_\S+|(?i:\b(authorization|bearer|basic|token|secret|password|api[_-]?key)\b\W{1,4}\S+)")
 _LOG_STATE = {"sent": "delivered", "rejected": "failed"}
 
