@@ -133,7 +133,7 @@ async def test_four_planners_at_once_overfill_nobody_and_give_nothing_twice(floo
     for hours in range(4):
         for _ in range(16):
             await floor.ticket(queue, by=ivan, waiting_since=floor.now - timedelta(hours=hours))
-        rows = await snapshot.read(floor.db, policy, now=floor.now)
+        rows = await snapshot.read(floor.db, now=floor.now)
         plans.append((plan(snapshot.build(rows, policy), policy), rows.versions))
 
     await asyncio.gather(*(carry_out(floor.db, *made, policy, now=floor.now) for made in plans))

@@ -11,6 +11,7 @@ from uuid import UUID
 from omnidesk.db import tables
 from omnidesk.db.bulk import Bulk
 from omnidesk.db.session import Tx
+from omnidesk.domain import ids
 
 WORKABLE = "('new', 'open')"
 CONCERNS_PLANNER = (
@@ -145,23 +146,57 @@ async def one_ticket(tx: Tx, ticket_id: UUID) -> Waiting | None:
     return Waiting(**rows[0]) if rows else None
 
 
-async def held_by_absent(tx: Tx, sticky: Sequence[UUID], left_before: datetime) -> list[Waiting]:
-    """Tickets of agents who left before that moment; not what was given to them knowingly while they were away."""
+async def named(tx: Tx, ticket_ids: Sequence[UUID], sticky: Sequence[UUID]) -> list[Waiting]:
+    """Those of these tickets that somebody should work on, whoever has them."""
+    rows = await tx.driver.fetch(f"{_TICKET} AND t.id = ANY ($2)", list(sticky), list(ticket_ids))
+    return [Waiting(**row) for row in rows]
+
+
+async def holders(tx: Tx, ticket_ids: Sequence[UUID]) -> set[UUID]:
+    """Who has these tickets, whatever became of them: what was solved takes no room any more."""
+    rows = await tx.driver.fetch(
+        "SELECT DISTINCT assignee_id FROM tickets WHERE id = ANY ($1) AND assignee_id IS NOT NULL", list(ticket_ids)
+    )
+    return {row["assignee_id"] for row in rows}
+
+
+async def of_same_people(tx: Tx, ticket_ids: Sequence[UUID], queue_ids: Sequence[UUID]) -> list[UUID]:
+    """What else the customers of these tickets wait for in these queues."""
+    if not (ticket_ids and queue_ids):
+        return []
+    rows = await tx.driver.fetch(
+        f"""
+        SELECT other.id FROM tickets AS t JOIN identities AS i ON i.id = t.requester_id
+          JOIN identities AS own ON own.contact_id = i.contact_id JOIN tickets AS other ON other.requester_id = own.id
+         WHERE t.id = ANY ($1) AND other.queue_id = ANY ($2) AND other.assignee_id IS NULL
+               AND other.status IN {WORKABLE}
+        """,  # noqa: S608 - our own words
+        list(ticket_ids),
+        list(queue_ids),
+    )
+    return [row["id"] for row in rows]
+
+
+async def held_by_absent(
+    tx: Tx, sticky: Sequence[UUID], left_before: datetime, agent_ids: Sequence[UUID] | None = None
+) -> list[Waiting]:
+    """Tickets of agents (or of these) who left before that moment; not what was given to them knowingly while away."""
     rows = await tx.driver.fetch(
         f"""{_TICKET} AND t.assignee_id IN (
             SELECT id FROM agents WHERE disabled_at IS NOT NULL OR (status = 'offline' AND status_since <= $2)
-        ) AND EXISTS (
+        ) AND ($3::uuid[] IS NULL OR t.assignee_id = ANY ($3)) AND EXISTS (
             SELECT 1 FROM agents AS a
              WHERE a.id = t.assignee_id AND (a.disabled_at IS NOT NULL OR t.assigned_at <= a.status_since)
         )""",  # noqa: S608 - our own words
         list(sticky),
         left_before,
+        None if agent_ids is None else list(agent_ids),
     )
     return [Waiting(**row) for row in rows]
 
 
-async def agents(tx: Tx, also: Sequence[UUID] = ()) -> list[PresentAgent]:
-    """Everybody whose account is open, and these."""
+async def agents(tx: Tx, also: Sequence[UUID] = (), *, only: Sequence[UUID] | None = None) -> list[PresentAgent]:
+    """Everybody whose account is open, and these; or `only` some."""
     rows = await tx.driver.fetch(
         """
         SELECT a.id, a.name, a.skills, a.channels, coalesce(q.ids, '{}') AS queue_ids, a.capacity,
@@ -171,9 +206,10 @@ async def agents(tx: Tx, also: Sequence[UUID] = ()) -> list[PresentAgent]:
           FROM agents AS a
           LEFT JOIN (SELECT agent_id, array_agg(queue_id) AS ids FROM queue_agents GROUP BY agent_id) AS q
             ON q.agent_id = a.id
-         WHERE a.disabled_at IS NULL OR a.id = ANY ($1)
+         WHERE ($2::uuid[] IS NULL AND a.disabled_at IS NULL) OR a.id = ANY ($1)
         """,
-        list(also),
+        list(also if only is None else only),
+        None if only is None else list(only),
     )
     return [PresentAgent(**row) for row in rows]
 
@@ -198,16 +234,18 @@ async def work(tx: Tx, agent_ids: Sequence[UUID] | None = None, *, with_offers: 
     return [Work(**row) for row in rows]
 
 
-async def asked(tx: Tx, now: datetime) -> list[Asked]:
-    """Offers without an answer, and those whose agents are not to be asked again yet."""
+async def asked(tx: Tx, now: datetime, ticket_ids: Sequence[UUID] | None = None) -> list[Asked]:
+    """Offers (or those of these tickets) without an answer, and those whose agents are not to be asked again yet."""
     rows = await tx.driver.fetch(
         """
         SELECT ticket_id, agent_id, offered_at, expires_at, outcome, excluded_until FROM offers AS o
-         WHERE outcome IS NULL OR (excluded_until > $1 AND NOT EXISTS (
+         WHERE ($2::uuid[] IS NULL OR ticket_id = ANY ($2)) AND (outcome IS NULL OR (
+               excluded_until > $1 AND NOT EXISTS (
                SELECT 1 FROM offers AS later WHERE later.ticket_id = o.ticket_id AND later.offered_at > o.offered_at
-         ))
+         )))
         """,
         now,
+        None if ticket_ids is None else list(ticket_ids),
     )
     return [Asked(**row) for row in rows]
 
@@ -259,20 +297,36 @@ async def add_policy(tx: Tx, plain: Mapping[str, Any], now: datetime) -> int:
     return version
 
 
-async def news_after(tx: Tx, seq: int) -> tuple[int, bool]:
-    """(the newest number, whether anything after `seq` may change the plan); the planner's own steps do not."""
-    row = await tx.driver.fetchrow(
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something happened that may change the plan: to a ticket, to an agent, or (neither) to how the desk works."""
+
+    type: str
+    ticket_id: UUID | None
+    agent_ids: tuple[UUID, ...]
+
+
+async def news_after(tx: Tx, seq: int, limit: int) -> tuple[int, list[News]]:
+    """(the newest number, what concerns the plan since `seq`, at most so many and one more)."""
+    rows = await tx.driver.fetch(
         """
-        SELECT coalesce(max(seq), $1) AS seq, coalesce(bool_or(
-                   type = ANY ($2) AND NOT (actor = 'system' AND type IN ('ticket.assigned', 'ticket.offered'))
-               ), false) AS matters
-          FROM events WHERE seq > $1
+        SELECT seq, type, ticket_id, subject_id, data->>'agent_id' AS agent_id, data->>'previous' AS previous
+          FROM events WHERE seq > $1 AND type = ANY ($2) ORDER BY seq LIMIT $3
         """,
         seq,
         list(CONCERNS_PLANNER),
+        limit + 1,
     )
-    assert row is not None
-    return row["seq"], row["matters"]
+    found = [News(row["type"], row["ticket_id"], tuple(_agents_in(row))) for row in rows]
+    return max((row["seq"] for row in rows), default=seq), found
+
+
+def _agents_in(row: Any) -> Iterable[UUID]:
+    if row["type"].startswith("agent.") and row["subject_id"]:
+        yield row["subject_id"]
+    for name in ("agent_id", "previous"):  # of an agent's own change this is a word: his status before
+        if (row[name] or "").startswith("agt_"):
+            yield ids.decode("agent", row[name])
 
 
 async def lock_tickets(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, LockedTicket]:

@@ -1,4 +1,8 @@
-"""The planner: one process at a time looks at what waits and who is there, and carries the plan out."""
+"""The planner: one process at a time looks at what waits and who is there, and carries the plan out.
+
+It keeps the desk in memory (`outlook`), follows the news, and plans again only what they touch. Now and then, after a
+takeover, and whenever the policy, a queue or a calendar changed or something is in doubt, it looks at everything anew.
+"""
 
 import asyncio
 import json
@@ -20,6 +24,7 @@ from omnidesk.db.session import Database, Tx
 from omnidesk.desk import policies, snapshot
 from omnidesk.desk.loops import REST_S, keep
 from omnidesk.desk.new_ids import new_id
+from omnidesk.desk.outlook import Outlook, Touched, touched
 from omnidesk.desk.presence import changed, send_off_unseen
 from omnidesk.desk.snapshot import Loads, from_ms, weigh
 from omnidesk.domain import ids
@@ -30,7 +35,8 @@ from omnidesk.routing import Decision, Policy
 log = structlog.get_logger(__name__)
 LEASE = "planner"
 LEASE_S = 10.0  # longer than the longest plan
-FULL_EVERY_S = 5.0  # steps and offers run out without any event
+FULL_EVERY_S = 60.0  # the net under the news
+MOST_NEWS = 5_000  # at once; after more than that it is quicker to look at everything
 BREATH_S = 0.05  # between two plans; a plan that took longer rests as long as it took
 BATCH = 200  # tickets in one transaction
 MOST_REASONS = 5_000  # new reasons to wait, in one round; the next rounds write the rest
@@ -50,7 +56,9 @@ class Planner:
         self._holder = uuid4()
         self._lease: Lease | None = None
         self._seen = 0  # number of the newest event looked at
-        self._planned_at = float("-inf")
+        self._full_at = float("-inf")
+        self._outlook: Outlook | None = None  # None: look at everything
+        self._untold: list[Decision] = []  # reasons to wait that are still to be written
 
     async def run(self, stop: asyncio.Event) -> None:
         try:
@@ -59,25 +67,69 @@ class Planner:
             await self._let_go()
 
     async def step(self) -> bool:
-        """Plan once if this process is the planner and something may have changed; True: look again at once."""
+        """Plan once if this process is the planner; True: look again at once."""
         async with self._db.transaction() as tx:
             lease = await leases.take(tx, LEASE, self._holder, LEASE_S)
-        fresh = lease is not None and (self._lease is None or lease.token != self._lease.token)
+        if lease is None or self._lease is None or lease.token != self._lease.token:
+            self._outlook = None  # somebody else planned meanwhile, or plans now
         self._lease = lease
         if lease is None:
             return False
-        async with self._db.connection() as tx:  # whoever takes over plans anyway, and need not read all history
-            seen, matters = (await events.newest(tx), True) if fresh else await store.news_after(tx, self._seen)
         began = time.monotonic()
-        if not (matters or began - self._planned_at >= FULL_EVERY_S):
-            self._seen = seen
+        outlook, self._outlook = self._outlook, None  # what fails halfway is in doubt
+        if began - self._full_at >= FULL_EVERY_S:
+            outlook = None
+        now = self._now()
+        await send_off_unseen(self._db, now=now)
+        following = await self._follow(outlook, now) if outlook else None
+        fresh = following or await self._look_anew(now)
+        again = await self._plan(fresh, lease, now)
+        self._outlook = fresh
+        return again
+
+    async def _look_anew(self, now: datetime) -> Outlook:
+        async with self._db.connection() as tx:
+            seen, policy = await events.newest(tx), await policies.current(tx)  # before the look: nothing is missed
+        rows = await snapshot.read(self._db, now=now)
+        outlook = await asyncio.to_thread(Outlook, rows, policy)
+        log.debug("planner.looked_anew", waiting=len(rows.waiting))
+        self._seen, self._full_at, self._untold = seen, time.monotonic(), []
+        return outlook
+
+    async def _follow(self, outlook: Outlook, now: datetime) -> Outlook | None:
+        """The same outlook, kept up with the news; None when it cannot be."""
+        async with self._db.connection() as tx:
+            seen, news = await store.news_after(tx, self._seen, MOST_NEWS)
+        about = touched(news) if len(news) <= MOST_NEWS else None
+        if about is None or not await self._look_at(outlook, about, now):
+            return None
+        self._seen = seen
+        return outlook
+
+    async def _look_at(self, outlook: Outlook, about: Touched, now: datetime) -> bool:
+        if not (about.tickets or about.agents):
+            return True
+        fresh = await outlook.read(self._db, about, now=now)
+        return await asyncio.to_thread(outlook.follow, fresh, now)
+
+    async def _plan(self, outlook: Outlook, lease: Lease, now: datetime) -> bool:
+        began = time.monotonic()
+        decisions = await asyncio.to_thread(outlook.step, now)
+        reasons = self._untold + [decision for decision in decisions if decision.kind == "waiting"]
+        due, self._untold = reasons[:MOST_REASONS], reasons[MOST_REASONS:]
+        done = [*(decision for decision in decisions if decision.kind != "waiting"), *due]
+        if not done:
             return False
-        again = await plan_once(self._db, now=self._now(), lease=lease)
-        self._seen, self._planned_at = seen, time.monotonic()
+        late = await carry_out(self._db, done, outlook.versions, outlook.policy, now=now, lease=lease)
+        log.debug("planner.planned", decisions=len(decisions), late=len(late))
         if self._listener:
             self._listener.tell()
-        await asyncio.sleep(max(BREATH_S, self._planned_at - began))
-        return again
+        agents = frozenset(one.agent_id for one in done if one.agent_id and one.ticket_id in late)
+        trusted = await self._look_at(outlook, Touched(tickets=frozenset(late), agents=agents), now)
+        if not trusted:
+            self._full_at = float("-inf")
+        await asyncio.sleep(max(BREATH_S, time.monotonic() - began))
+        return bool(late or self._untold) or not trusted
 
     async def _let_go(self) -> None:
         if self._lease is None:
@@ -96,15 +148,15 @@ async def plan_once(db: Database, *, now: datetime, lease: Lease | None = None) 
     """
     await send_off_unseen(db, now=now)
     policy = await current_policy(db)
-    rows = await snapshot.read(db, policy, now=now)
+    rows = await snapshot.read(db, now=now)
     if not rows.waiting and not rows.held:
         return False
     decisions = await asyncio.to_thread(lambda: routing.plan(snapshot.build(rows, policy), policy))
     first = [decision for decision in decisions if decision.kind != "waiting"]
     reasons = [decision for decision in decisions if decision.kind == "waiting"]
     late = await carry_out(db, [*first, *reasons[:MOST_REASONS]], rows.versions, policy, now=now, lease=lease)
-    log.debug("planner.planned", waiting=len(rows.waiting), decisions=len(decisions), late=late)
-    return late > 0 or len(reasons) > MOST_REASONS
+    log.debug("planner.planned", waiting=len(rows.waiting), decisions=len(decisions), late=len(late))
+    return bool(late) or len(reasons) > MOST_REASONS
 
 
 async def carry_out(
@@ -115,12 +167,12 @@ async def carry_out(
     *,
     now: datetime,
     lease: Lease | None = None,
-) -> int:
-    """Write decisions in bounded batches; how many tickets were not as the plan saw them and are left alone."""
-    late = 0
+) -> set[UUID]:
+    """Write decisions in bounded batches; which tickets were not as the plan saw them and are left alone."""
+    late = set[UUID]()
     for part in _parts(decisions):
         batch = await asyncio.to_thread(_with_details, part)
-        late += await db.repeating(partial(_carry_out, batch, versions, policy, now, lease))
+        late |= await db.repeating(partial(_carry_out, batch, versions, policy, now, lease))
     return late
 
 
@@ -168,14 +220,14 @@ def detail(decision: Decision) -> dict[str, object]:
 
 async def _carry_out(
     batch: Batch, versions: Mapping[UUID, int], policy: Policy, now: datetime, lease: Lease | None, tx: Tx
-) -> int:
-    """Write what still holds of these decisions; how many tickets had changed meanwhile.
+) -> set[UUID]:
+    """Write what still holds of these decisions; which tickets had changed meanwhile.
 
     Tickets are locked first, then agents; only then, by younger statements, is it asked what each agent holds:
     whoever gives him work at the same moment waits for the same lock.
     """
     if lease is not None and await leases.take(tx, LEASE, lease.holder, LEASE_S) is None:
-        return 0
+        return set(batch)
     tickets = await store.lock_tickets(tx, batch)
     people = {one.decision.agent_id for own in batch.values() for one in own if one.decision.agent_id}
     agents = await store.lock_agents(tx, people)
@@ -186,11 +238,12 @@ async def _carry_out(
         loads=Loads(policy, await store.work(tx, list(people), with_offers=True)),
         offered=await store.offers_of(tx, list(batch)),
     )
-    late = 0
+    late = set[UUID]()
     for ticket_id, planned in batch.items():
         ticket = tickets.get(ticket_id)
         unchanged = ticket is not None and ticket.version == versions[ticket_id]
-        late += not (ticket is not None and unchanged and _works(ticket) and hand.follow(ticket, planned))
+        if not (ticket is not None and unchanged and _works(ticket) and hand.follow(ticket, planned)):
+            late.add(ticket_id)
     await hand.write(tx)
     return late
 

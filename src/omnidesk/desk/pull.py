@@ -27,7 +27,7 @@ async def next_ticket(db: Database, agent_id: UUID, actor: Actor, *, now: dateti
     """
     policy = await current_policy(db)
     for _ in range(TRIES):
-        rows = await snapshot.read(db, policy, now=now)
+        rows = await snapshot.read(db, now=now)
         wanted = await asyncio.to_thread(_choose, rows, policy, agent_id)
         if wanted is None:
             return None

@@ -40,16 +40,19 @@ class Rows:
         return {row.id: row.version for row in (*self.waiting, *self.held)}
 
 
-async def read(db: Database, policy: Policy, *, now: datetime) -> Rows:
+def sticky(queues: Iterable[store.QueueRow]) -> list[UUID]:
+    """Queues that ask for the agent who served the customer last."""
+    return [row.id for row in queues if '"last"' in json.dumps(row.steps)]
+
+
+async def read(db: Database, *, now: datetime) -> Rows:
     """Everything that waits, and whoever could take it, as of one moment."""
-    left_before = now - timedelta(milliseconds=policy.offline_grace_ms)
     async with db.transaction(read_only=True) as tx:
         queues = await store.queues(tx)
-        sticky = [row.id for row in queues if '"last"' in json.dumps(row.steps)]
-        held = await store.held_by_absent(tx, sticky, left_before)
+        held = await store.held_by_absent(tx, sticky(queues), now)
         return Rows(
             now=now,
-            waiting=await store.waiting(tx, sticky),
+            waiting=await store.waiting(tx, sticky(queues)),
             held=held,
             agents=await store.agents(tx, [row.held_by for row in held if row.held_by]),
             work=await store.work(tx, with_offers=False),
@@ -58,31 +61,43 @@ async def read(db: Database, policy: Policy, *, now: datetime) -> Rows:
         )
 
 
-def build(rows: Rows, policy: Policy) -> routing.Snapshot:
-    """The rows as a snapshot. Pure, and slow with a hundred thousand tickets: run it in a thread."""
+def clocks_of(
+    rows: Rows, *, spare: timedelta = timedelta(0), ahead: timedelta = timedelta(0)
+) -> dict[UUID, "OpenClock"]:
+    """A clock for each queue that knows all of its tickets' ages; `spare` time before the first, `ahead` of now."""
     since: dict[UUID, datetime] = defaultdict(lambda: rows.now)
     for row in (*rows.waiting, *rows.held):
         since[row.queue_id] = min(since[row.queue_id], row.waiting_since, row.queued_at or row.waiting_since)
-    clocks = {queue.id: OpenClock(_hours(_text(queue.hours)), since[queue.id], rows.now) for queue in rows.queues}
-    excluded = _excluded(rows.asked, rows.now)
+    return {queue.id: OpenClock(hours_of(queue), since[queue.id] - spare, rows.now + ahead) for queue in rows.queues}
+
+
+def build(rows: Rows, policy: Policy, clocks: Mapping[UUID, "OpenClock"] | None = None) -> routing.Snapshot:
+    """The rows as a snapshot. Pure, and slow with a hundred thousand tickets: run it in a thread."""
+    clocks = clocks_of(rows) if clocks is None else clocks
+    excluded = exclusions(rows.asked, rows.now)
     loads = Loads(policy, rows.work)
     ids = {queue.name: queue.id for queue in rows.queues}
     return routing.Snapshot(
         now_ms=ms(rows.now),
-        tickets=tuple(_ticket(row, clocks, excluded) for row in rows.waiting),
-        agents=tuple(_agent(row, loads) for row in rows.agents),
+        tickets=tuple(ticket_of(row, clocks, excluded) for row in rows.waiting),
+        agents=tuple(agent_of(row, loads) for row in rows.agents),
         queues=tuple(_queue(row, clocks[row.id], rows.now, ids) for row in rows.queues),
-        offers=tuple(
-            routing.Offer(ticket_id=row.ticket_id, agent_id=row.agent_id, expires_ms=ms(row.expires_at))
-            for row in rows.asked
-            if row.outcome is None
-        ),
+        offers=tuple(offers_of(rows.asked)),
         held=tuple(
-            routing.Held(ticket=_ticket(row, clocks, excluded), agent_id=row.held_by, answered=row.answered)
+            routing.Held(ticket=ticket_of(row, clocks, excluded), agent_id=row.held_by, answered=row.answered)
             for row in rows.held
             if row.held_by
         ),
     )
+
+
+def offers_of(asked: Iterable[store.Asked]) -> list[routing.Offer]:
+    """Those that are not answered yet."""
+    return [
+        routing.Offer(ticket_id=row.ticket_id, agent_id=row.agent_id, expires_ms=ms(row.expires_at))
+        for row in asked
+        if row.outcome is None
+    ]
 
 
 def ms(moment: datetime) -> int:
@@ -98,6 +113,7 @@ class OpenClock:
     """Counts the open milliseconds of a calendar between two moments: cheap to ask for many tickets."""
 
     def __init__(self, hours: Calendar, start: datetime, end: datetime) -> None:
+        self.start = start
         self._starts, self._ends, self._before = list[int](), list[int](), list[int]()
         first, last = hours.local(start).toordinal() - 1, hours.local(end).toordinal() + 1
         total, begin, finish = 0, ms(start), ms(end)
@@ -168,7 +184,7 @@ class Loads:
         return self.by_agent.setdefault(agent_id, Load())
 
 
-def _ticket(
+def ticket_of(
     row: store.Waiting, clocks: Mapping[UUID, OpenClock], excluded: Mapping[UUID, tuple[routing.Exclusion, ...]]
 ) -> routing.Ticket:
     clock = clocks[row.queue_id]
@@ -191,7 +207,7 @@ def _ticket(
     )
 
 
-def _agent(row: store.PresentAgent, loads: Loads) -> routing.Agent:
+def agent_of(row: store.PresentAgent, loads: Loads) -> routing.Agent:
     load = loads.of(row.id)
     return routing.Agent(
         id=row.id,
@@ -216,7 +232,7 @@ def _queue(row: store.QueueRow, clock: OpenClock, now: datetime, ids: Mapping[st
         require=tuple(row.require),
         prefer=tuple(row.prefer),
         steps=_steps_or_none(row, ids),
-        open=business_time.is_open(now, _hours(_text(row.hours))),
+        open=business_time.is_open(now, hours_of(row)),
         clock_ms=clock.at(now),
     )
 
@@ -257,13 +273,17 @@ def steps(stored: Sequence[Mapping[str, Any]], ids: Mapping[str, UUID]) -> tuple
     return tuple(made)
 
 
-def _excluded(asked: Iterable[store.Asked], now: datetime) -> dict[UUID, tuple[routing.Exclusion, ...]]:
+def exclusions(asked: Iterable[store.Asked], now: datetime) -> dict[UUID, tuple[routing.Exclusion, ...]]:
     found: dict[UUID, tuple[routing.Exclusion, ...]] = {}
     for row in asked:
         if row.outcome is not None and row.excluded_until and row.excluded_until > now:
             exclusion = routing.Exclusion(agent_id=row.agent_id, until_ms=ms(row.excluded_until))
             found[row.ticket_id] = (*found.get(row.ticket_id, ()), exclusion)
     return found
+
+
+def hours_of(queue: store.QueueRow) -> Calendar:
+    return _hours(_text(queue.hours))
 
 
 def _text(hours: Mapping[str, Any]) -> str:

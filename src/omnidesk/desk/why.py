@@ -172,7 +172,7 @@ async def would(db: Database, ticket_id: UUID, agent_id: UUID, *, now: datetime)
     one to be worked on now).
     """
     policy = await current_policy(db)
-    rows = await snapshot.read(db, policy, now=now)
+    rows = await snapshot.read(db, now=now)
     async with db.connection() as tx:
         ticket = await store.one_ticket(tx, ticket_id)
         names = await tickets.agent_names(tx, [agent_id])
