@@ -13,7 +13,7 @@ from omnidesk.db.session import Tx
 
 COPY_FROM = 16
 """From so many rows on a table takes COPY: half of the work for us, two thirds for the server, one round trip more."""
-APART_FROM = 500
+APART_FROM = 2_500
 """From so many rows on each table has a statement of its own: together they save round trips, apart they save work."""
 
 Row = tuple[Any, ...]

@@ -22,7 +22,6 @@ from omnidesk.domain.business_time import Calendar
 from omnidesk.domain.clocks import FIRST_REPLY, NEXT_REPLY, RESOLUTION, Clock, Step, follow, owes_reply
 from omnidesk.domain.events import Event, EventType
 from omnidesk.routing import sla
-from omnidesk.routing.values import Policy
 
 log = structlog.get_logger(__name__)
 LADDER = {50: "agent", 80: "senior", 100: "supervisor"}
@@ -31,8 +30,8 @@ _CLIMB = ("agent", "senior", "supervisor")
 
 def begin(
     ticket_id: UUID,
-    of: sla.Class,
-    policy: Policy,
+    terms: sla.Terms,
+    policy_version: int,
     calendar_id: UUID,
     hours: Calendar,
     *,
@@ -40,7 +39,6 @@ def begin(
     kinds: Sequence[str] = (FIRST_REPLY, RESOLUTION),
 ) -> list[tuple[Stored, Timer | None]]:
     """New clocks with their timers; none of a kind for which nothing is agreed."""
-    terms = sla.terms(policy.sla, of)
     made = []
     for kind in kinds:
         target = terms.of(kind)
@@ -54,7 +52,7 @@ def begin(
             started_at=at,
             runs_since=at,
         )
-        made.append((_stored(clock, calendar_id, policy.version, hours), _timer(clock, hours)))
+        made.append((_stored(clock, calendar_id, policy_version, hours), _timer(clock, hours)))
     return made
 
 
@@ -97,7 +95,8 @@ async def _start_next(tx: Tx, steps: Sequence[Step]) -> list[Stored]:
     made = list[Stored]()
     for one in steps:
         on = grounds[one.after.id]
-        began = begin(one.after.id, _class(on), policy, on.calendar_id, _hours(on.hours), at=one.at, kinds=[NEXT_REPLY])
+        terms, hours = sla.terms(policy.sla, _class(on)), _hours(on.hours)
+        began = begin(one.after.id, terms, policy.version, on.calendar_id, hours, at=one.at, kinds=[NEXT_REPLY])
         made += [replace(stored, hours=on.hours) for stored, _ in began]
     return made
 

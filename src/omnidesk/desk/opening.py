@@ -88,7 +88,9 @@ def _start_clocks(rows: Opened, draft: Draft, setup: Setup) -> None:
     calendar = setup.calendars[draft.queue.calendar_id]
     at = draft.ticket.waiting_since or draft.read.arrival.received_at
     asked = draft.ticket.status == Status.PENDING
-    for clock, timer in clocks.begin(draft.id, _class(draft), setup.policy, calendar.id, calendar.hours, at=at):
+    for clock, timer in clocks.begin(
+        draft.id, setup.terms(_class(draft)), setup.policy.version, calendar.id, calendar.hours, at=at
+    ):
         rows.clocks.append(clarify.standing(clock, calendar.hours, at) if asked else clock)
         rows.timers += [timer] if timer and not asked else []
     if notice := notices.first(draft.id, setup.policy, calendar.hours, at=at):
@@ -152,7 +154,7 @@ def _created(ticket_id: UUID, message_id: UUID) -> Event:
 
 def _reply_days(draft: Draft, setup: Setup) -> int:
     """The business days that the customer is told: those of the SLA table, else the queue's."""
-    return sla.terms(setup.policy.sla, _class(draft)).reply_days or draft.queue.reply_days
+    return setup.terms(_class(draft)).reply_days or draft.queue.reply_days
 
 
 def _post(draft: Draft, number: str, said: Acknowledgement, setup: Setup, now: datetime) -> Post:

@@ -24,7 +24,7 @@ def seen(known: Known, inbound: Inbound) -> tuple[KnownRef | None, Inbound]:
     for _ in range(2):
         same = [r for r in known.refs.get((ref.realm, ref.external_id), []) if r.variant == ref.variant]
         if not same:
-            return None, replace(inbound, ref=ref)
+            return None, inbound if ref is inbound.ref else replace(inbound, ref=ref)
         if not inbound.digest or not same[0].digest or bytes(same[0].digest) == inbound.digest:
             return same[0], inbound
         ref = replace(ref, variant=f"{ref.variant}#{inbound.digest.hex()[:16]}")

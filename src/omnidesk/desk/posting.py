@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -74,7 +74,7 @@ def _call(way: Way, draft: Draft, part: Part) -> outbox.New:
         endpoint=endpoint,
         subject_id=draft.delivery_id,
         inbox_id=way.inbox_id,
-        part=asdict(part),
+        part={"index": part.index, "count": part.count, "text": part.text, "files": part.files},
         repeats=way.manifest.repeats_safely,
     )
 

@@ -193,7 +193,8 @@ def _masked_html(html: str, secrets: frozenset[str]) -> str:
 
 
 def _tidy(person: Address) -> Address:
-    return replace(person, name=text.shorten(text.clean(person.name), 200))
+    name = text.shorten(text.clean(person.name), 200)
+    return person if name == person.name else replace(person, name=name)
 
 
 class _Parked(Exception):

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from omnidesk.desk.calendars import filled
 from omnidesk.desk.inboxes import Opened
 from omnidesk.desk.new_ids import new_id
 from omnidesk.domain.business_time import Calendar, parse_week
+from omnidesk.routing import sla
 from omnidesk.routing.classify import CategoryRule
 from omnidesk.routing.rules import QueueRule, parse_optional
 from omnidesk.routing.values import Category, Policy
@@ -45,6 +46,15 @@ class Setup:
     number_key: bytes
     own_addresses: frozenset[str]
     domain: str
+
+    _terms: dict[sla.Class, sla.Terms] = field(default_factory=dict, repr=False, compare=False)
+
+    def terms(self, of: sla.Class) -> sla.Terms:
+        """What was agreed for such tickets."""
+        known = self._terms.get(of)
+        if known is None:
+            known = self._terms[of] = sla.terms(self.policy.sla, of)
+        return known
 
     def domain_of(self, opened: Opened) -> str:
         """The domain of our Message-IDs: the inbox's own when it has addresses."""

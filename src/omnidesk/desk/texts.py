@@ -20,6 +20,7 @@ def _catalog(language: str) -> Catalog:
         return read_po(file, locale=language)
 
 
+@lru_cache(maxsize=256)
 def supported(language: str | None) -> str:
     """The nearest language that we speak: `ru-RU` is Russian, unknown ones are English."""
     short = (language or "").replace("_", "-").split("-")[0].lower()

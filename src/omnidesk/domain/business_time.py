@@ -8,7 +8,7 @@ on the wall touch in time. The zone rules are those of the installed tzdata.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby, pairwise
@@ -49,6 +49,7 @@ class Calendar:
 
     _zone: ZoneInfo = field(init=False, repr=False, compare=False)
     _days: dict[int, tuple[Span, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _counted: "dict[tuple[int, int], BusinessDays]" = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         try:
@@ -174,7 +175,7 @@ class BusinessDays:
     """
 
     due_at: datetime
-    steps: list[dict[str, str]]
+    steps: Sequence[Mapping[str, str]]
 
 
 def add_business_days(start: datetime, days: int, hours: Calendar) -> BusinessDays:
@@ -186,7 +187,9 @@ def add_business_days(start: datetime, days: int, hours: Calendar) -> BusinessDa
     """
     if days < 1:
         raise ValueError("count at least one business day")
-    day = hours.local(start).date()
+    received = day = hours.local(start).date()
+    if known := hours._counted.get((received.toordinal(), days)):
+        return known
     steps = [_step(day, "received")]
     counted = 0
     for ordinal in range(day.toordinal() + 1, day.toordinal() + HORIZON.days + 1):
@@ -195,7 +198,10 @@ def add_business_days(start: datetime, days: int, hours: Calendar) -> BusinessDa
         counted += bool(spans)
         steps.append(_step(day, _reason(day, bool(spans), hours), counted if spans else 0, hours.holidays.get(day)))
         if counted == days:
-            return BusinessDays(due_at=spans[-1][1], steps=steps)
+            if len(hours._counted) > 1_000:
+                hours._counted.clear()
+            known = hours._counted[received.toordinal(), days] = BusinessDays(due_at=spans[-1][1], steps=steps)
+            return known
     raise NeverOpen(f"only {counted} working days in the year after {start:%Y-%m-%d}")
 
 
@@ -219,8 +225,8 @@ def _reason(day: date, is_working: bool, hours: Calendar) -> str:
 
 def _ahead(start: datetime, hours: Calendar) -> Iterator[Span]:
     """Open spans from `start` until 366 days later, the first one and the last one cut."""
-    end = start + HORIZON
-    for ordinal in _ordinals(start, end, hours):
+    end, first = start + HORIZON, hours.local(start).toordinal()
+    for ordinal in range(first, first + HORIZON.days + 3):  # no zone's clock is put by more than a day
         for opens, closes in hours.spans(ordinal):
             if start < closes and opens < end:
                 yield max(opens, start), min(closes, end)

@@ -35,6 +35,7 @@ PREFIXES = {
     "webhook_delivery": "whd",
 }
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]  # of ten bits
 _VALUES = {char: value for value, char in enumerate(_ALPHABET)}
 
 
@@ -48,7 +49,7 @@ def uuid7(unix_ms: int, entropy: bytes) -> UUID:
 def encode(noun: str, value: UUID) -> str:
     """`encode("ticket", …)` gives `tkt_01h455vb4pex5vsknk084sn02q`."""
     number = value.int
-    return PREFIXES[noun] + "_" + "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+    return PREFIXES[noun] + "_" + "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 def decode(noun: str, text: str) -> UUID:
