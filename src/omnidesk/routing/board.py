@@ -7,6 +7,7 @@ the head, the line is done.
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from heapq import heapify, heappop, heapreplace
+from operator import attrgetter
 from uuid import UUID
 
 from omnidesk.routing import match
@@ -16,6 +17,7 @@ from omnidesk.routing.lines import Line
 from omnidesk.routing.values import Held, Offer, Policy, Queue, Snapshot, Ticket
 
 _NOBODY: frozenset[UUID] = frozenset()
+_TICKET = attrgetter("ticket_id.int")
 _CAUSES = ("channel", "queue", "skill", "offline", "excluded", "sticky")
 _Head = tuple[float, float, int, int, Line]
 
@@ -302,7 +304,7 @@ class Board:
         unknown = self._unheard(self.lost, "no_queue")
         told.extend(Decision("waiting", ticket.id, "no_queue", version, ticket, scene) for ticket in unknown)
         self.lost.clear()
-        told.sort(key=lambda decision: decision.ticket_id.int)
+        told.sort(key=_TICKET)
         self.decisions.extend(told)
 
     def _told(self, line: Line) -> list[Decision]:
@@ -333,9 +335,9 @@ class Board:
 
     def _unheard(self, tickets: list[Ticket], reason: str) -> list[Ticket]:
         """Those who still wait and were told something else last, as they were told; now they know."""
+        if not self._keeps:  # nobody leaves a line from its middle
+            return [ticket for ticket in tickets if ticket.waiting_reason != reason]
         get = self.waiting.get
-        if not self._keeps:
-            return [ticket for ticket in tickets if ticket.waiting_reason != reason and get(ticket.id.int) is ticket]
         here = [self.as_told(ticket) for ticket in tickets if get(ticket.id.int) is ticket]
         unheard = [ticket for ticket in here if ticket.waiting_reason != reason]
         self.heard.update((ticket.id.int, reason) for ticket in unheard)
