@@ -69,3 +69,18 @@ async def test_a_person_gets_a_tier_of_service_and_loses_it(desk: Desk) -> None:
         assert (answer.status_code, answer.json()["tier"], answer.json()["version"]) == (200, tier, version)
     nobody = await boss.put("/v1/contacts/cnt_01h455vb4pex5vsknk084sn02q/tier", json={"tier": "vip"})
     assert nobody.status_code == 404
+
+
+async def test_an_agent_may_have_working_hours(desk: Desk) -> None:
+    boss = await desk.key()
+    body = {"name": "Early", "hours": {"zone": "Europe/Moscow", "week": "mon-fri 07:00-11:00"}}
+    early = (await boss.post("/v1/calendars", json=body)).json()["id"]
+    made = await boss.post("/v1/agents", json={"email": "o@acme.example", "name": "Olga", "calendar_id": early})
+    assert made.status_code == 201, made.text
+    assert made.json()["calendar_id"] == early
+    url = f"/v1/agents/{made.json()['id']}"
+    nobody = early.replace("cal_", "cal_").translate(str.maketrans("0123456789", "1234567890"))
+    wrong = await boss.patch(url, json={"calendar_id": nobody}, headers=ANY)
+    assert wrong.status_code == 422, wrong.text
+    freed = await boss.patch(url, json={"calendar_id": None}, headers=ANY)
+    assert freed.json()["calendar_id"] is None

@@ -124,3 +124,13 @@ def test_whatever_is_written_reads_the_same(plain: dict[str, Any]) -> None:
 def test_a_place_that_is_not_in_the_file_is_the_table_around_it() -> None:
     assert line_of(FILE, ("queue", 1, "steps")) == 27
     assert line_of(FILE, ("nothing",)) == 1
+
+
+async def test_agents_working_hours_go_out_and_come_in_again(desk: Database) -> None:
+    file = FILE.replace("skills = {cards = 2}", 'skills = {cards = 2}\ncalendar = "night"')
+    await apply(desk, file, SYSTEM, now=NOW)
+    plain = await exported(desk)
+    assert [one.get("calendar") for one in plain["agents"]] == ["night"]
+    assert await plan(desk, dump(plain), SYSTEM, now=NOW) == []
+    with pytest.raises(ConfigMistake, match=r"line .*: agents/0/calendar: there is no calendar 'day'"):
+        await apply(desk, file.replace('}\ncalendar = "night"', '}\ncalendar = "day"'), SYSTEM, now=NOW)

@@ -195,6 +195,31 @@ async def test_an_agent_who_is_not_seen_becomes_offline_and_gets_nothing(floor: 
     assert gone in await floor.events()
 
 
+async def test_who_is_online_outside_of_his_working_hours_gets_nothing_until_they_begin(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omnidesk.desk.planner.FULL_EVERY_S", 3_600)  # hours begin and end without any news
+    queue = await floor.queue("general")
+    early = await floor.put("calendars", name="early", hours={"zone": "UTC", "week": "mon-fri 10:00-12:00"})
+    olena = await floor.agent("Olena", calendar_id=early)
+    first = await floor.ticket(queue)
+    planner = Planner(floor.db, now=lambda: floor.now)
+    await planner.step()
+    assert await floor.reasons(first) == [("waiting", "all_offline")]
+    assert (await floor.row("agents", olena))["status"] == "online", "he is here, it is not his time"
+    floor.later(hours=1)
+    await planner.step()
+    assert await floor.holder(first) == olena
+    floor.later(hours=2)
+    second = await floor.ticket(queue)
+    async with floor.db.transaction() as tx:
+        await events.record(tx, [Event(type=EventType.TICKET_CREATED, ticket_id=second)])
+    await number_batch(floor.db)
+    await planner.step()
+    assert await floor.holder(second) is None
+    assert await floor.holder(first) == olena, "what he has stays his"
+
+
 async def test_a_call_is_offered_and_goes_on_when_nobody_answers(floor: Floor) -> None:
     queue = await floor.queue("general")
     olena = await floor.agent("Olena", misses=1, last_assigned_at=floor.now - timedelta(days=1))

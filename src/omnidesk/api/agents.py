@@ -12,6 +12,7 @@ from omnidesk.api.deps import (
     AgentId,
     Anybody,
     Body,
+    CalendarId,
     Clean,
     Db,
     Home,
@@ -49,6 +50,9 @@ SkillName = Annotated[Clean, Field(min_length=1, max_length=100)]
 Skills = Annotated[dict[SkillName, Level], Field(max_length=200, examples=[{"cards": 3, "lang:en": 1}])]
 ChannelNames = Annotated[list[str], Field(max_length=50, description="Takes these channels only; empty: all")]
 Capacity = Annotated[int, Field(ge=0, le=1000, description="Units at once; 0 takes none")]
+Hours = Annotated[
+    CalendarId | None, Field(description="Working hours: gets nothing outside of them; null: whenever he is online")
+]
 QueueIds = Annotated[list[QueueId], Field(max_length=500, description="Member of these queues")]
 
 
@@ -60,6 +64,7 @@ class AgentIn(Body):
     skills: Skills = Field(default_factory=dict)
     channels: ChannelNames = Field(default_factory=list)
     capacity: Capacity = 6
+    calendar_id: Hours = None
     queue_ids: QueueIds = Field(default_factory=list)
 
 
@@ -71,6 +76,7 @@ class AgentPatch(Body):
     skills: Skills | None = None
     channels: ChannelNames | None = None
     capacity: Capacity | None = None
+    calendar_id: Hours = None
     queue_ids: QueueIds | None = None
     disabled: Annotated[bool | None, Field(description="A disabled agent cannot sign in; sessions and keys end")] = None
 
@@ -88,6 +94,7 @@ class AgentOut(Shown):
     skills: dict[str, int]
     channels: list[str]
     capacity: int
+    calendar_id: CalendarId | None
     status: str
     status_since: datetime
     disabled_at: datetime | None
@@ -172,7 +179,9 @@ async def patch_agent(
     now: Now,
 ) -> AgentOut:
     """A merge patch; `skills` is replaced as a whole when it is sent."""
-    agent = await admin.update_agent(db, agent_id, actor, given(body), version=version, request_id=request_id, now=now)
+    agent = await admin.update_agent(
+        db, agent_id, actor, given(body, "calendar_id"), version=version, request_id=request_id, now=now
+    )
     response.headers["ETag"] = etags.of(agent.version)
     return _agent(agent)
 

@@ -19,6 +19,7 @@ class Agent:
     skills: Mapping[str, int]
     channels: Sequence[str]  # empty: all
     capacity: int
+    calendar_id: UUID | None  # working hours; None: whenever he is online
     status: str
     status_since: datetime
     disabled_at: datetime | None
@@ -49,12 +50,13 @@ async def insert(
     skills: Mapping[str, int] | None = None,
     channels: Sequence[str] = (),
     capacity: int = 6,
+    calendar_id: UUID | None = None,
 ) -> None:
     await tx.driver.execute(
         """
         INSERT INTO agents (id, email, name, role, language, skills, channels, capacity, status_since, created_at,
-                            updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $8, $9, $9, $9)
+                            updated_at, calendar_id)
+        VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $8, $9, $9, $9, $10)
         """,
         agent_id,
         email,
@@ -65,6 +67,7 @@ async def insert(
         list(channels),
         capacity,
         now,
+        calendar_id,
     )
 
 
@@ -111,7 +114,7 @@ async def update(tx: Tx, agent: Agent, *, now: datetime) -> None:
     await tx.driver.execute(
         """
         UPDATE agents SET email = $2, name = $3, role = $4, language = $5, skills = $6::jsonb, channels = $7,
-               capacity = $8, disabled_at = $9, version = version + 1, updated_at = $10
+               capacity = $8, disabled_at = $9, version = version + 1, updated_at = $10, calendar_id = $11
          WHERE id = $1
         """,
         agent.id,
@@ -124,6 +127,7 @@ async def update(tx: Tx, agent: Agent, *, now: datetime) -> None:
         agent.capacity,
         agent.disabled_at,
         now,
+        agent.calendar_id,
     )
 
 

@@ -58,6 +58,7 @@ class PresentAgent:
     status_since: datetime
     last_assigned_at: datetime | None
     misses: int
+    hours: dict[str, Any] | None = None  # of his calendar; None: whenever he is online
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,8 +203,8 @@ async def agents(tx: Tx, also: Sequence[UUID] = (), *, only: Sequence[UUID] | No
         SELECT a.id, a.name, a.skills, a.channels, coalesce(q.ids, '{}') AS queue_ids, a.capacity,
                CASE WHEN a.disabled_at IS NULL THEN a.status ELSE 'offline' END AS status,
                a.disabled_at IS NOT NULL AS closed,
-               coalesce(a.disabled_at, a.status_since) AS status_since, a.last_assigned_at, a.misses
-          FROM agents AS a
+               coalesce(a.disabled_at, a.status_since) AS status_since, a.last_assigned_at, a.misses, c.hours
+          FROM agents AS a LEFT JOIN calendars AS c ON c.id = a.calendar_id
           LEFT JOIN (SELECT agent_id, array_agg(queue_id) AS ids FROM queue_agents GROUP BY agent_id) AS q
             ON q.agent_id = a.id
          WHERE ($2::uuid[] IS NULL AND a.disabled_at IS NULL) OR a.id = ANY ($1)

@@ -37,7 +37,7 @@ def _changes(before: object, after: object, fields: Sequence[str]) -> dict[str, 
 
 # --- agents ---------------------------------------------------------------------------------------
 
-AGENT_FIELDS = ("email", "name", "role", "language", "skills", "channels", "capacity", "disabled_at")
+AGENT_FIELDS = ("email", "name", "role", "language", "skills", "channels", "capacity", "calendar_id", "disabled_at")
 
 
 async def create_agent(
@@ -52,6 +52,7 @@ async def create_agent(
     skills: Mapping[str, int] | None = None,
     channels: Sequence[str] = (),
     capacity: int = 6,
+    calendar_id: UUID | None = None,
     queue_ids: Sequence[UUID] = (),
     request_id: str | None = None,
     now: datetime,
@@ -62,6 +63,7 @@ async def create_agent(
         email = email.strip().lower()
         await _free_email(tx, email)
         await _known_queues(tx, queue_ids)
+        await _known_calendar(tx, calendar_id)
         await agents.insert(
             tx,
             agent_id,
@@ -73,6 +75,7 @@ async def create_agent(
             skills=skills,
             channels=channels,
             capacity=capacity,
+            calendar_id=calendar_id,
         )
         await agents.set_queues(tx, agent_id, queue_ids)
         await queues.bump(tx, "queues", queue_ids, now=now)
@@ -138,6 +141,8 @@ def _texts(changed: Mapping[str, list[object]]) -> dict[str, list[object]]:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, UUID):
+        return str(value)
     return [str(item) for item in value] if isinstance(value, list | tuple) else value
 
 
@@ -148,12 +153,20 @@ def _may_give(actor: Actor, role: Role) -> None:
 
 
 async def _check_agent(tx: Tx, before: Agent, after: Agent, others: bool) -> None:
+    if before.calendar_id != after.calendar_id:
+        await _known_calendar(tx, after.calendar_id)
     if before.email != after.email:
         await _free_email(tx, after.email, before.id)
     was = before.role == Role.ADMIN and not before.disabled_at
     remains = after.role == Role.ADMIN and not after.disabled_at
     if was and not remains and not others:
         raise Refused("The last administrator cannot be disabled or step down.", code="last_administrator")
+
+
+async def _known_calendar(tx: Tx, calendar_id: UUID | None) -> None:
+    if calendar_id is not None and not await queues.has_calendar(tx, calendar_id):
+        words = "There is no such calendar."
+        raise Invalid(words, [FieldError(pointer="/calendar_id", code="unknown", message=words)])
 
 
 async def _free_email(tx: Tx, email: str, except_id: UUID | None = None) -> None:

@@ -71,6 +71,7 @@ class _Agent(_Section):
     skills: dict[str, Annotated[int, Field(ge=1, le=100)]] = {}
     channels: list[str] = []
     capacity: Annotated[int, Field(ge=0, le=1_000)] = 6
+    calendar: str = ""
 
 
 class _File(_Section):
@@ -91,7 +92,7 @@ async def export(tx: Tx) -> dict[str, Any]:
     return {
         **policy,
         "calendar": {one.name: _calendar(one) for one in stored},
-        "agents": [_agent(one) for one in sorted(people, key=lambda one: one.email)],
+        "agents": [_agent(one, names) for one in sorted(people, key=lambda one: one.email)],
         "queue": [_queue(one, names, emails) for one in await queue_rows.page(tx, limit=ALL)],
     }
 
@@ -103,9 +104,10 @@ def _calendar(stored: calendar_rows.StoredCalendar) -> dict[str, Any]:
     return {"country": stored.country, **{name: plain[name] for name in kept}}
 
 
-def _agent(one: agent_rows.Agent) -> dict[str, Any]:
+def _agent(one: agent_rows.Agent, calendars: Mapping[UUID, str]) -> dict[str, Any]:
     plain = {name: getattr(one, name) for name in ("email", "name", "role", "language", "capacity")}
-    return {**plain, "channels": list(one.channels), "skills": dict(one.skills)}
+    hours = {"calendar": calendars[one.calendar_id]} if one.calendar_id else {}
+    return {**plain, **hours, "channels": list(one.channels), "skills": dict(one.skills)}
 
 
 def _queue(one: Queue, calendars: Mapping[UUID, str], emails: Mapping[UUID, str]) -> dict[str, Any]:
@@ -266,8 +268,12 @@ class _Work:
 
     async def people(self, wanted: Sequence[_Agent]) -> None:
         known = {one.email: one.id for one in await agent_rows.page(self.tx, limit=ALL, disabled=None)}
+        calendars = {one.name: one.id for one in await calendar_rows.every(self.tx)}
         for n, one in enumerate(wanted):
-            email, fields = one.email.strip().lower(), one.model_dump(exclude={"email", "role"})
+            email, fields = one.email.strip().lower(), one.model_dump(exclude={"email", "role", "calendar"})
+            if one.calendar and one.calendar not in calendars:
+                raise _mistake(self.text, ("agents", n, "calendar"), f"there is no calendar {one.calendar!r}")
+            fields["calendar_id"] = calendars[one.calendar] if one.calendar else None
             async with self.at("agents", n):
                 if one.role not in list(Role):
                     raise _mistake(self.text, ("agents", n, "role"), f"must be one of {', '.join(Role)}")

@@ -64,6 +64,7 @@ class Outlook:
             self._clocks = snapshot.clocks_of(rows, spare=SPARE, ahead=AHEAD)
             made = snapshot.build(rows, policy, self._clocks)
             self._known = {queue.id: queue for queue in made.queues}
+            self._shifts = {row.id: (row, snapshot.at_work(row, rows.now)) for row in rows.agents if row.hours}
             self._held = {one.ticket.id: one.agent_id for one in made.held}
             self._planner = Planner(made, policy)
 
@@ -101,7 +102,7 @@ class Outlook:
         for offer in snapshot.offers_of(fresh.asked):
             if offer.ticket_id in waiting:
                 self._planner.put_offer(offer)
-        self._meet(fresh)
+        self._meet(fresh, now)
         for ticket_id in [ticket for ticket, agent in self._held.items() if agent in fresh.touched.agents]:
             self._gone(ticket_id)
         for row in fresh.held:
@@ -119,14 +120,17 @@ class Outlook:
         self._held.pop(ticket_id, None)
         self._planner.remove_ticket(ticket_id)
 
-    def _meet(self, fresh: Fresh) -> None:
+    def _meet(self, fresh: Fresh, now: datetime) -> None:
         """Agents as they are; a closed account counts while somebody's work lies on its desk."""
         loads, holding = Loads(self.policy, fresh.work), {row.held_by for row in fresh.held}
         for row in fresh.agents:
+            self._shifts.pop(row.id, None)
             if row.closed and row.id not in holding:
                 self._planner.remove_agent(row.id)
-            else:
-                self._planner.put_agent(snapshot.agent_of(row, loads))
+                continue
+            if row.hours:
+                self._shifts[row.id] = (row, snapshot.at_work(row, now))
+            self._planner.put_agent(snapshot.agent_of(row, loads, now))
 
     def step(self, now: datetime) -> list[Decision]:
         """What is to be done now."""
@@ -138,4 +142,15 @@ class Outlook:
                 if is_open != queue.open:
                     self._known[queue_id] = replace(queue, open=is_open)
                     self._planner.put_queue(replace(queue, open=is_open, clock_ms=clocks[queue_id]))
+            self._change_shifts(now)
             return self._planner.step(ms(now), clocks)
+
+    def _change_shifts(self, now: datetime) -> None:
+        """Working hours begin and end by themselves."""
+        for agent_id, (row, before) in self._shifts.items():
+            works = snapshot.at_work(row, now)
+            if works != before:
+                self._shifts[agent_id] = (row, works)
+                if row.status == "online":
+                    known = self._planner.agent(agent_id)
+                    self._planner.put_agent(replace(known, status="online" if works else "away"))

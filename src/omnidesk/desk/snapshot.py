@@ -80,7 +80,7 @@ def build(rows: Rows, policy: Policy, clocks: Mapping[UUID, "OpenClock"] | None 
     return routing.Snapshot(
         now_ms=ms(rows.now),
         tickets=tuple(ticket_of(row, clocks, excluded) for row in rows.waiting),
-        agents=tuple(agent_of(row, loads) for row in rows.agents),
+        agents=tuple(agent_of(row, loads, rows.now) for row in rows.agents),
         queues=tuple(_queue(row, clocks[row.id], rows.now, ids) for row in rows.queues),
         offers=tuple(offers_of(rows.asked)),
         held=tuple(
@@ -207,7 +207,12 @@ def ticket_of(
     )
 
 
-def agent_of(row: store.PresentAgent, loads: Loads) -> routing.Agent:
+def at_work(row: store.PresentAgent, now: datetime) -> bool:
+    """Is it within his working hours?"""
+    return not row.hours or business_time.is_open(now, _hours(_text(row.hours)))
+
+
+def agent_of(row: store.PresentAgent, loads: Loads, now: datetime) -> routing.Agent:
     load = loads.of(row.id)
     return routing.Agent(
         id=row.id,
@@ -215,7 +220,7 @@ def agent_of(row: store.PresentAgent, loads: Loads) -> routing.Agent:
         channels=frozenset(row.channels) or None,
         queues=frozenset(row.queue_ids) or None,
         units=row.capacity,
-        status=row.status,
+        status="away" if row.status == "online" and not at_work(row, now) else row.status,
         primary_units=load.primary,
         async_units=load.asynchronous,
         live=load.live,

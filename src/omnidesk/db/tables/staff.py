@@ -29,6 +29,7 @@ agents = Table(
     Column("language", Text, nullable=False, server_default="ru"),
     Column("skills", JSONB, nullable=False, server_default=EMPTY_OBJECT),  # name -> level
     Column("channels", ARRAY(Text), nullable=False, server_default=EMPTY_TEXTS),  # empty: all of them
+    Column("calendar_id", Uuid, ForeignKey("calendars.id")),  # working hours; null: whenever he is online
     Column("capacity", Integer, nullable=False, server_default="6"),  # units at once; 0 takes none
     Column("status", Text, nullable=False, server_default="offline"),  # online | away | offline
     Column("status_since", Moment, nullable=False, server_default=NOW),

@@ -1,0 +1,1 @@
+UPDATE agents SET calendar_id = (SELECT id FROM calendars LIMIT 1);
