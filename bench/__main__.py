@@ -1,4 +1,6 @@
-"""`make bench`, or `python -m bench [name …]`: measure, print a table, keep it in bench/results.
+"""`make bench`, or `python -m bench [--quick] [name …]`: measure, print a table, keep it in bench/results.
+
+`--quick` takes one round instead of five and keeps nothing: for a look while one works.
 
 `latest.json` maps each name to `{value, unit, baseline, ratio}`, and to when, at which commit and under what load
 it was measured; figures that were not measured again stay. `latest.md` is the same as a table.
@@ -15,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+QUICK = "--quick"
 RESULTS = Path(__file__).parent / "results"
 BENCHES = ("door", "intake", "sse", "plan", "standing", "mail")
 BUDGETS = {
@@ -34,13 +37,18 @@ Figure = dict[str, Any]
 
 
 def main(wanted: list[str]) -> None:
+    quick = QUICK in wanted
+    if quick:
+        os.environ["BENCH_ROUNDS"] = "1"
+        wanted = [name for name in wanted if name != QUICK]
     unknown = sorted(set(wanted) - set(BENCHES))
     if unknown:
         sys.exit(f"There is no benchmark {unknown[0]}; there are {', '.join(BENCHES)}.")
     for name in wanted or BENCHES:
         began = time.monotonic()
         measured = _measured(name)
-        _keep(measured)
+        if not quick:
+            _keep(measured)
         for each, found in measured.items():
             print(_line(each, found), flush=True)
         print(f"  ({name}: {time.monotonic() - began:.0f} s)", flush=True)

@@ -1,6 +1,7 @@
 """What every benchmark stands on: an embedded server with fsync, fresh desks, medians, and a line per figure."""
 
 import asyncio
+import os
 import statistics
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -28,7 +29,7 @@ from omnidesk.desk.reading import Reader
 from omnidesk.desk.vault import Vault
 from omnidesk.domain.people import SYSTEM
 
-ROUNDS = 5
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 Figure = dict[str, Any]
 Figures = dict[str, Figure]
 
