@@ -167,6 +167,14 @@ async def test_an_edit_that_overtakes_its_message_waits_for_it(desk: Intaking) -
     assert await desk.value("SELECT count(*) FROM message_revisions") == 0, "deleted means that nobody reads it again"
 
 
+async def test_an_edit_read_with_its_message_after_it_waits_for_nothing(desk: Intaking) -> None:
+    await desk.comes("ivan", "fixed", id="m1", do="edit", key="e1")
+    await desk.comes("ivan", "broken", id="m1")
+    await desk.work()
+    assert await desk.states() == {"done": 2}
+    assert await desk.value("SELECT text FROM messages WHERE direction = 'in'") == "fixed"
+
+
 async def test_an_album_is_one_message(desk: Intaking) -> None:
     for n in range(5):
         await desk.comes("ivan", "look" if n == 0 else "", id=f"p{n}", group="album")

@@ -191,6 +191,13 @@ async def lock_tickets(tx: Tx, ticket_ids: Sequence[UUID]) -> dict[UUID, LockedT
     }
 
 
+_PEOPLE = """
+SELECT i.id, i.kind, i.realm, i.address, i.contact_id, i.acks, i.acks_since, i.unreachable_at, c.language, c.tier
+  FROM unnest($1::text[], $2::text[], $3::text[]) AS k (kind, realm, address)
+  JOIN identities i USING (kind, realm, address) JOIN contacts c ON c.id = i.contact_id
+"""
+
+
 async def identify(
     tx: Tx,
     people: Sequence[tuple[UUID, UUID, Address, str | None]],
@@ -235,14 +242,11 @@ async def identify(
         [language for _, _, _, language in people],
     )
     new = {row["id"] for row in made}
-    await _lock_identities(tx, senders, reported)
+    all_write = not reported and len(people) == len(senders)
+    if not all_write:
+        await _lock_identities(tx, senders, reported)
     rows = await tx.driver.fetch(
-        """
-        SELECT i.id, i.kind, i.realm, i.address, i.contact_id, i.acks, i.acks_since, i.unreachable_at, c.language,
-               c.tier
-          FROM unnest($1::text[], $2::text[], $3::text[]) AS k (kind, realm, address)
-          JOIN identities i USING (kind, realm, address) JOIN contacts c ON c.id = i.contact_id
-        """,
+        _PEOPLE + (" ORDER BY i.id FOR NO KEY UPDATE OF i" if all_write else ""),
         [address.kind for _, _, address, _ in people],
         [address.realm for _, _, address, _ in people],
         [address.address for _, _, address, _ in people],

@@ -47,6 +47,7 @@ log = structlog.get_logger()
 BATCH = 200
 BATCH_BYTES = 8_000_000
 SETUP_FRESH_S = 1.0
+NUMBERS = 50  # drawn at once
 INLINE_WAIT_S = 2.0
 WRITE_TRIES = 5
 
@@ -83,6 +84,7 @@ class Intake:
         self._setup_at = float("-inf")
         self._owed: list[_Owed] = []
         self._failures = 0  # in a row; each makes the next try wait longer
+        self._numbers = list[int]()  # drawn, and not given to a ticket yet
 
     async def run(self, stop: asyncio.Event, listener: Listener | None = None, *, flights: int = 2) -> None:
         """Work until `stop`, with some batches in flight at once: one reads while the other writes."""
@@ -180,6 +182,8 @@ class Intake:
             if unread:
                 await arrivals.give_back(tx, unread)
             await arrivals.conclude(tx, landing.rows.verdicts, holder, lanes)
+            if refs := landing.rows.refs:  # what waited for these messages may be of this very batch
+                await arrivals.wake_overtaken(tx, [waits_for(realm, external) for realm, external, *_ in refs])
             return landing
 
         for tries in range(1, WRITE_TRIES + 1):
@@ -201,11 +205,18 @@ class Intake:
             self._setup_at = time.monotonic()
         return self._setup
 
+    async def _draw(self, tx: Tx, count: int) -> list[int]:
+        """The next values behind ticket numbers. Some are drawn in advance; a process that ends leaves a gap."""
+        while len(self._numbers) < count:
+            more = await statements.draw_numbers(tx, max(count, NUMBERS))
+            self._numbers = [*self._numbers, *more]  # the other flight may have taken some meanwhile
+        drawn, self._numbers = self._numbers[:count], self._numbers[count:]
+        return drawn
+
     async def _store(self, tx: Tx, landing: Landing) -> None:
         """Write the rows, parents before children: what is new in one statement or few, then what it changes."""
         rows, now = landing.rows, landing.now
-        sequences = await statements.draw_numbers(tx, len(rows.drafts)) if rows.drafts else []
-        opened = opening.open_tickets(rows.drafts, sequences, landing.setup, now=now)
+        opened = opening.open_tickets(rows.drafts, await self._draw(tx, len(rows.drafts)), landing.setup, now=now)
         clarified, going_on = clarify.answered(rows.clarified, landing.setup.policy.version, now)
         opened.decisions += clarified
         await insert_all(tx, _new(rows, opened))
@@ -223,8 +234,6 @@ class Intake:
         await statements.delete_messages(tx, rows.deletions, now)
         if rows.reports:
             await settle.report(tx, rows.reports)
-        if rows.refs:
-            await arrivals.wake_overtaken(tx, [waits_for(realm, external) for realm, external, *_ in rows.refs])
         parked = [
             Event(type=EventType.ARRIVAL_PARKED, subject_id=verdict.id, data={"state": verdict.state})
             for verdict in rows.verdicts
