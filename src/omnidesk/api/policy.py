@@ -39,7 +39,7 @@ class PolicyIn(Body):
 
 
 class PolicyOut(Shown):
-    version: int = Field(description="0: the one that the program brings")
+    version: int = Field(description="0: the one that the program brings", examples=[3])
     policy: dict[str, Any] = Field(description="Complete")
     created_at: datetime
 

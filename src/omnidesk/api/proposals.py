@@ -41,7 +41,7 @@ class ProposalIn(Body):
 
 
 class ProposalAnswer(Body):
-    outcome: Literal["accepted", "declined"]
+    outcome: Annotated[Literal["accepted", "declined"], Field(examples=["declined"])]
     comment: Annotated[Clean, Field(max_length=2_000, description="What he said, for colleagues")] = ""
 
 

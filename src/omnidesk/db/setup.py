@@ -58,7 +58,11 @@ async def make_setting(tx: Tx, name: str, value: Any) -> Any:
 
 
 async def insert_first_queue(tx: Tx, queue_id: UUID, name: str, calendar_id: UUID) -> None:
-    """The queue for everything that no rule takes."""
+    """The queue for everything that no rule takes; who writes again is kept for whoever served him, for a moment."""
     await tx.driver.execute(
-        "INSERT INTO queues (id, name, calendar_id, is_default) VALUES ($1, $2, $3, true)", queue_id, name, calendar_id
+        "INSERT INTO queues (id, name, calendar_id, is_default, steps) VALUES ($1, $2, $3, true, $4::jsonb)",
+        queue_id,
+        name,
+        calendar_id,
+        json.dumps([{"for": "2m", "agent": "last"}]),
     )

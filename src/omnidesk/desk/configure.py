@@ -1,7 +1,7 @@
 """Changing how the desk works: its policy and its calendars, each change a version of its own."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from omnidesk.db.routing import StoredPolicy
 from omnidesk.db.session import Database, Tx
 from omnidesk.desk.calendars import filled
 from omnidesk.domain import business_time
-from omnidesk.domain.business_time import Calendar
+from omnidesk.domain.business_time import Calendar, NeverOpen, deadline
 from omnidesk.domain.errors import Conflict, FieldError, Invalid, NotFound, Stale
 from omnidesk.domain.events import Event, EventType
 from omnidesk.domain.people import Actor
@@ -75,7 +75,7 @@ async def create_calendar(
     now: datetime,
 ) -> StoredCalendar:
     """Make a calendar, filled with the country's holidays. Raises Conflict, Invalid, Refused (`unknown_country`)."""
-    read = filled(_hours(hours), country, now=now)
+    read = _opening(filled(_hours(hours), country, now=now), now)
     async with db.transaction() as tx:
         if await calendars.name_taken(tx, name):
             raise Conflict(f"There is a calendar {name} already.", code="name_taken")
@@ -106,7 +106,7 @@ async def update_calendar(
         if await calendars.name_taken(tx, name, calendar_id):
             raise Conflict(f"There is a calendar {name} already.", code="name_taken")
         given = _hours(changes["hours"]) if "hours" in changes else before.hours
-        hours = filled(given, country, now=now)
+        hours = _opening(filled(given, country, now=now), now)
         if (name, country, hours) == (before.name, before.country, before.hours):
             return before
         await calendars.describe(tx, calendar_id, name, country)
@@ -116,6 +116,16 @@ async def update_calendar(
         fact = Event(type=EventType.CALENDAR_UPDATED, subject_id=calendar_id, actor=str(actor), data=data)
         await events.record(tx, [fact], request_id=request_id)
     return after
+
+
+def _opening(hours: Calendar, now: datetime) -> Calendar:
+    """The same, if it ever opens: nothing could be promised by one that does not. Raises Invalid (`never_open`)."""
+    try:
+        deadline(now, timedelta(seconds=1), hours)
+    except NeverOpen:
+        words = "This calendar never opens within a year: nothing could be promised by it."
+        raise Invalid(words, [FieldError(pointer="/hours/week", code="never_open", message=words)]) from None
+    return hours
 
 
 def _hours(plain: Mapping[str, object]) -> Calendar:
