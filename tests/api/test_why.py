@@ -1,5 +1,6 @@
 """Why a ticket is where it is: in a sentence, replayed from the record, and what would have sent it elsewhere."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -86,3 +87,22 @@ async def test_what_would_have_sent_a_given_ticket_to_another(desk: Desk) -> Non
     await boss.post(f"/v1/tickets/{ticket}/transitions", json={"to": "resolved"}, headers=ANY)
     over = await boss.get(url, params={"agent": olga})
     assert (over.status_code, over.json()["code"]) == (422, "nobodys_work")
+
+
+async def test_whose_working_hours_have_not_begun_would_get_it_within_them(desk: Desk) -> None:
+    boss = await desk.key()
+    body = {"name": "Once", "hours": {"zone": "UTC", "week": "closed", "workdays": {}, "exceptions": {}}}
+    soon = (desk.now() + timedelta(days=3)).date().isoformat()
+    body["hours"]["exceptions"] = {soon: "09:00-10:00"}  # type: ignore[index]
+    made = await boss.post("/v1/calendars", json=body)
+    assert made.status_code == 201, made.text
+    olga = await online(desk, "Olga", calendar_id=made.json()["id"])
+    ticket = await desk.ticket()
+    await plan_once(desk.db, now=desk.now())
+    [waits] = await decisions(desk, ticket)
+    url = f"/v1/tickets/{ticket}/decisions/{waits['id']}/what-would"
+    [change] = (await boss.get(url, params={"agent": olga})).json()["data"]
+    assert (change["kind"], change["text"]["en"]) == ("hours", "it is within the working hours of Olga")
+    await boss.patch(f"/v1/agents/{olga}", json={"calendar_id": None}, headers=ANY)
+    await plan_once(desk.db, now=desk.now())
+    assert (await boss.get(f"/v1/tickets/{ticket}")).json()["assignee_id"] == olga

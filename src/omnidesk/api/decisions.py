@@ -85,7 +85,7 @@ def _decision(decision: Decision, summary: Mapping[str, str]) -> DecisionOut:
 
 
 class ChangeOut(Shown):
-    kind: str = Field(description="status, channel, queue, skill, capacity, free, allow, outrank …")
+    kind: str = Field(description="status, hours, channel, queue, skill, capacity, free, allow, outrank …")
     agent_id: AgentId | None
     ticket_id: TicketId | None
     value: Any

@@ -49,6 +49,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "no_way": "no message may or can be sent to him",
         "other": "Decided: {kind}, {reason}.",
         "status": "{agent} is online",
+        "hours": "it is within the working hours of {agent}",
         "channel": "{agent} takes the channel {value}",
         "queue": "{agent} is a member of the ticket's queue",
         "skill": "{agent} has the skill {value}",
@@ -84,6 +85,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "no_way": "ему нельзя или некуда написать",
         "other": "Решено: {kind}, {reason}.",
         "status": "{agent} на месте",
+        "hours": "идут рабочие часы: {agent}",
         "channel": "{agent} принимает канал {value}",
         "queue": "{agent} состоит в очереди обращения",
         "skill": "{agent} владеет навыком {value}",
@@ -184,7 +186,8 @@ async def would(db: Database, ticket_id: UUID, agent_id: UUID, *, now: datetime)
         changes = await asyncio.to_thread(_changes, rows, policy, ticket, agent_id)
     except LookupError as error:
         raise Refused("This agent takes no tickets any more.", code="agent_disabled") from error
-    return [_told(change, names[agent_id]) for change in changes]
+    off = any(one.id == agent_id and one.status == "online" and not snapshot.at_work(one, now) for one in rows.agents)
+    return [_told(change, names[agent_id], off=off) for change in changes]
 
 
 def _changes(rows: Rows, policy: Policy, ticket: store.Waiting, agent_id: UUID) -> list[Change]:
@@ -199,11 +202,12 @@ def _changes(rows: Rows, policy: Policy, ticket: store.Waiting, agent_id: UUID) 
     return what_would(desk, policy, ticket.id, agent_id)
 
 
-def _told(change: Change, name: str) -> Told:
-    value = plain(change.value)
+def _told(change: Change, name: str, *, off: bool) -> Told:
+    """`off`: he is here, but it is not his time."""
+    value, kind = plain(change.value), "hours" if off and change.kind == "status" else str(change.kind)
     if change.kind == "skill":
         shown = f"{value[0]}>={value[1]}" if value[1] > 1 else str(value[0])
     else:
         shown = str(sum(value)) if change.kind == "free" else str(value)
-    text = {language: _WORDS[language][change.kind].format(agent=name, value=shown) for language in LANGUAGES}
-    return Told(kind=change.kind, agent_id=change.agent_id, ticket_id=change.ticket_id, value=value, text=text)
+    text = {language: _WORDS[language][kind].format(agent=name, value=shown) for language in LANGUAGES}
+    return Told(kind=kind, agent_id=change.agent_id, ticket_id=change.ticket_id, value=value, text=text)

@@ -51,6 +51,10 @@ ATTENTION: Mapping[str, str] = {
     "promise_broken": "The promised date has passed",
     "sla_warning": "The agreed time is running out",
     "sla_breached": "The agreed time has passed",
+    "chaser": "The customer wrote again before he was answered",
+    "stalled": "The customer has heard nothing for long",
+    "escalated": "Somebody more senior is to look",
+    "senior_asked": "The customer asks for somebody more senior",
 }
 PROMISES: Mapping[str, str] = {
     "open": "open",
@@ -58,7 +62,12 @@ PROMISES: Mapping[str, str] = {
     "broken": "broken",
     "renegotiated": "moved to another date",
 }
-PROMISE_KINDS: Mapping[str, str] = {"first_reply": "First answer"}
+PROMISE_KINDS: Mapping[str, str] = {
+    "first_reply": "First answer",
+    "next_action": "Next step",
+    "senior": "Answer of a senior",
+    "progress": "Next message",
+}
 FACTS: Mapping[str, str] = {
     "order": "Order",
     "login": "Login",
@@ -205,11 +214,15 @@ ASSIGNED: Mapping[str, str] = {
     "best_fit": "Given to {agent}: the best fit of those who are here",
     "only_fit": "Given to {agent}: nobody else who is here can take it",
     "last_agent": "Given to {agent}, who had it before",
+    "escalated": "{agent} has it now, being more senior",
+    "transferred": "{who} handed the ticket on to {agent}",
+    "too_many_transfers": "Given to {agent}, who leads: it was handed on too often",
 }
 UNASSIGNED: Mapping[str, str] = {
     "handed_back": "{who} gave the ticket back to its queue",
     "queue_changed": "{agent} is not in the new queue: the ticket waits again",
     "agent_offline": "{agent} went offline: the ticket waits again",
+    "transferred": "{who} handed the ticket on",
 }
 OFFER_ENDED: Mapping[str, str] = {
     "declined": "{agent} left the ticket to somebody else",
@@ -222,6 +235,8 @@ CHANGED: Mapping[str, str] = {
     "urgency": "{who} changed the urgency: {old} → {new}",
     "language": "{who} changed the language: {old} → {new}",
     "queue_id": "{who} moved the ticket: {old} → {new}",
+    "required": "{who} changed the skills that it needs: {old} → {new}",
+    "preferred": "{who} changed the skills that it asks for: {old} → {new}",
 }
 HAPPENED: Mapping[str, str] = {
     "ticket.created": "The ticket was made",
@@ -232,6 +247,13 @@ HAPPENED: Mapping[str, str] = {
     "promise.made": "The customer was told: an answer by {due}",
     "promise.kept": "The promise was kept",
     "promise.broken": "The promised date has passed",
+    "promise.renegotiated": "The customer was told another date",
+    "ticket.transferred": "{who} wrote a hand-off card",
+    "ticket.escalated": "{who} asked for somebody more senior",
+    "proposal.made": "{who} proposed another solution",
+    "proposal.accepted": "{who}: the customer accepts the proposal",
+    "proposal.declined": "{who}: the customer declines the proposal",
+    "proposal.withdrawn": "{who} withdrew the proposal",
     "clock.warned": "The agreed time is running out",
     "clock.breached": "The agreed time has passed",
 }
@@ -244,6 +266,11 @@ NONE = "none"
 WHY: Mapping[tuple[str, str], str] = {
     ("queued", "rule"): "In this queue because a rule of it fits.",
     ("queued", "fallback"): "In the default queue: no rule fits.",
+    ("queued", "inbox"): "In this queue because its inbox belongs there.",
+    ("queued", "triage"): "In this queue to be sorted: no rule fits, and it has no category.",
+    ("clarified", "complete"): "The customer told what he was asked for.",
+    ("clarified", "incomplete"): "The customer answered, but not all that he was asked for.",
+    ("clarified", "no_answer"): "The customer did not answer in time: it goes on as it is.",
     ("assigned", "best_fit"): "{agent} got it: the best fit of those who are here.",
     ("assigned", "only_fit"): "{agent} got it: nobody else who is here can take it.",
     ("assigned", "last_agent"): "{agent} got it, having had it before.",
@@ -345,8 +372,10 @@ def _changes(data: Mapping[str, Any], who: str, names: Names) -> list[str]:
 
 
 def _value(name: str, value: object, names: Names) -> str:
-    if value is None:
+    if value is None or value == []:
         return names.say(NONE)
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     if name == "queue_id":
         return names.queues.get(str(value), names.say(NONE))
     return names.say(URGENCIES[str(value)]) if name == "urgency" and str(value) in URGENCIES else str(value)
