@@ -1,6 +1,8 @@
 """The planner keeps the desk in memory: whatever happens, it does what a full plan of the same desk would do."""
 
-from datetime import timedelta
+import asyncio
+import time
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -14,6 +16,7 @@ from omnidesk.desk import planner as module
 from omnidesk.desk import presence, snapshot
 from omnidesk.desk.assign import accept_offer, assign, decline_offer, unassign
 from omnidesk.desk.feed import number_batch
+from omnidesk.desk.outlook import Outlook
 from omnidesk.desk.planner import Planner, current_policy
 from omnidesk.desk.tickets import patch, transition
 from omnidesk.desk.transfer import Card, transfer
@@ -241,6 +244,28 @@ async def test_after_an_error_nothing_of_the_memory_is_trusted(floor_day: Day, m
     await day.settles()
     assert day.looks == 2
     assert await day.left_to_do() == []
+
+
+async def test_a_long_plan_holds_up_nothing_else_in_the_process(
+    floor_day: Day, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan goes on until the rest of the process has done thirty things; it would never end if they waited."""
+    day, done = floor_day, 0
+    plain = Outlook.step
+
+    def long(outlook: Outlook, now: datetime) -> list[routing.Decision]:
+        until = time.monotonic() + 10
+        while done < 30 and time.monotonic() < until:
+            sum(range(10_000))
+        return plain(outlook, now)
+
+    monkeypatch.setattr(Outlook, "step", long)
+    planning = asyncio.create_task(day.planner.step())
+    while not planning.done():
+        await asyncio.sleep(0)
+        done += 1
+    await planning
+    assert done >= 30
 
 
 @pytest.fixture

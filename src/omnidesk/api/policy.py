@@ -21,17 +21,22 @@ Settings = dict[str, Any]
 class PolicyIn(Body):
     """As configuration; what is left out is as the program brings it."""
 
-    policy: Settings = Field(default_factory=dict, description="order, sharpness, notice", examples=[{"order": "edd"}])
+    policy: Settings = Field(
+        default_factory=dict, description="order, sharpness, notice, explain", examples=[{"order": "edd"}]
+    )
     urgency: Settings = Field(default_factory=dict, description="weight, target and primary of each urgency")
-    channel: Settings = Field(default_factory=dict, description="live, units and accept of each channel")
+    channel: Settings = Field(default_factory=dict, description="live, units, lift and accept of each channel")
     agent: Settings = Field(default_factory=dict, description="defaults: units, offline_grace, misses_to_away, exclude")
     classify: Settings = Field(
         default_factory=dict, description="threshold, fallback_queue (what no rule claims and has no category)"
     )
     category: list[Settings] = Field(
         default_factory=list,
-        description="What tickets may be about: name, and match, the rule that finds it; asked in this order",
-        examples=[[{"name": "payment", "match": 'text contains "оплат"'}]],
+        description=(
+            "What tickets may be about: name; match, the rule that finds it, asked in this order; needs, the facts "
+            "that the customer is asked for; patience, how long his answer is waited for"
+        ),
+        examples=[[{"name": "payment", "match": 'text contains "оплат"', "needs": ["order"], "patience": "9h"}]],
     )
     sla: list[Settings] = Field(
         default_factory=list, description="Rows of the SLA table", examples=[[{"channel": "vk", "first_reply": "1h"}]]

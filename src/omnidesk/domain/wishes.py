@@ -40,7 +40,7 @@ _WHY_RU = (
     r"|чего (вы )?так долго|в чем задержка|почему задержка"
 )
 _WHY_EN = (
-    r"why (is|does|did|has|am|are|so|it|this|i|you|haven't|hasn't)\b.*\b"
+    r"why (is|does|did|has|am|are|so|it|this|i|you|haven't|hasn't)\b.{0,80}\b"
     r"(long|delay|delayed|waiting|replied|answered|heard)"
     r"|why the delay|(what is|what's) (taking|the (delay|hold ?up))|how (much|many) longer"
     r"|how long (do|must|will|should) (i|we|it|this)|when will (you|i|we|it|this) (answer|reply|hear|be|get)"
