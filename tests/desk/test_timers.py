@@ -144,6 +144,14 @@ async def test_thousands_due_at_once_are_handled_in_bounded_batches_once_each(fl
     assert len(await left(floor)) == 1
 
 
+async def test_a_thousand_due_at_once_are_handled_in_one_pass(floor: Floor) -> None:
+    subjects, seen = [floor.id() for _ in range(1_000)], list[UUID]()
+    await set_due(floor, "snooze", *subjects)
+    assert not await handle_due(floor.db, {"snooze": noting(seen)}, now=floor.now), "nothing is left for another"
+    assert sorted(seen) == sorted(subjects)
+    assert await left(floor) == []
+
+
 async def test_a_poisoned_timer_waits_longer_each_time_and_the_others_go_on(floor: Floor) -> None:
     poison, others, seen = floor.id(), [floor.id() for _ in range(30)], list[UUID]()
     await set_due(floor, "snooze", *others[:15], poison, *others[15:])

@@ -19,6 +19,7 @@ from omnidesk.domain.tickets import CLOSES_AFTER
 
 log = structlog.get_logger(__name__)
 BATCH = 500
+BATCHES = 4  # of one kind, in one pass
 BUSY = timedelta(seconds=1)  # somebody uses the subject right now
 LONGEST_S = 3_600  # between two tries of a handler that fails
 NARROWINGS = 20  # batches taken apart in one pass to find who spoils them; then the rest is put off together
@@ -106,11 +107,18 @@ async def run_timers(
 
 
 async def handle_due(db: Database, handlers: Mapping[str, Handler] = HANDLERS, *, now: datetime) -> bool:
-    """One batch of each kind; True when there is more. A kind that fails does not hold up the others."""
+    """Some batches of each kind; True when there is more. A kind that fails does not hold up the others."""
     async with db.transaction() as tx:
         await timers.watch_promises(tx, now, BATCH)
-    counts = [await _Pass(db, kind, handler, now).handle() for kind, handler in handlers.items()]
-    return BATCH in counts
+    return any([await _has_more(db, kind, handler, now) for kind, handler in handlers.items()])
+
+
+async def _has_more(db: Database, kind: str, handler: Handler, now: datetime) -> bool:
+    """Batch after batch, each a transaction of its own, but for not so long that other kinds would wait."""
+    for _ in range(BATCHES):
+        if await _Pass(db, kind, handler, now).handle() < BATCH:
+            return False
+    return True
 
 
 class _Pass:
