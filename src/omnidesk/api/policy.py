@@ -9,7 +9,7 @@ from pydantic import Field
 from omnidesk.api import etags
 from omnidesk.api.deps import Body, Db, IfMatch, IfNoneMatch, Now, ReadsQueues, RequestId, Shown, WritesQueues
 from omnidesk.api.route import router
-from omnidesk.db.routing import StoredPolicy
+from omnidesk.db.policies import StoredPolicy
 from omnidesk.desk import configure
 
 routes = router("policy")

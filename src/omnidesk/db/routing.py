@@ -1,7 +1,6 @@
 """What the planner reads, and how its decisions are written: one statement for each question."""
 
 import asyncio
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,15 +10,8 @@ from uuid import UUID
 from omnidesk.db import tables
 from omnidesk.db.bulk import Bulk
 from omnidesk.db.session import Tx
-from omnidesk.domain import ids
 
 WORKABLE = "('new', 'open')"
-CONCERNS_PLANNER = (
-    *("ticket.created", "ticket.updated", "ticket.unassigned", "ticket.status_changed", "ticket.assigned"),
-    *("ticket.offered", "ticket.offer_ended", "ticket.linked", "message.received", "queue.created", "queue.updated"),
-    *("policy.changed", "calendar.updated"),
-    *("agent.created", "agent.updated", "agent.presence_changed"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,74 +258,6 @@ async def queues(tx: Tx) -> list[QueueRow]:
         """
     )
     return [QueueRow(**row) for row in rows]
-
-
-async def policy(tx: Tx) -> tuple[int, dict[str, Any]] | None:
-    """The newest version of the policy, as it was stored; None: nobody has stored any."""
-    row = await tx.driver.fetchrow("SELECT version, policy FROM policies ORDER BY version DESC LIMIT 1")
-    return (row["version"], row["policy"]) if row else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredPolicy:
-    version: int
-    policy: dict[str, Any]
-    created_at: datetime
-
-
-async def policy_of(tx: Tx, version: int) -> StoredPolicy | None:
-    row = await tx.driver.fetchrow("SELECT version, policy, created_at FROM policies WHERE version = $1", version)
-    return StoredPolicy(**dict(row)) if row else None
-
-
-async def newest_policy(tx: Tx, *, lock: bool = False) -> StoredPolicy | None:
-    """`lock`: nobody writes another one until the commit."""
-    if lock:
-        await tx.driver.execute("LOCK TABLE policies IN SHARE ROW EXCLUSIVE MODE")
-    row = await tx.driver.fetchrow("SELECT version, policy, created_at FROM policies ORDER BY version DESC LIMIT 1")
-    return StoredPolicy(**dict(row)) if row else None
-
-
-async def add_policy(tx: Tx, plain: Mapping[str, Any], now: datetime) -> int:
-    """Write the next version."""
-    version: int = await tx.driver.fetchval(
-        "INSERT INTO policies (policy, created_at) VALUES ($1::jsonb, $2) RETURNING version",
-        json.dumps(plain, ensure_ascii=False),
-        now,
-    )
-    return version
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """Something happened that may change the plan: to a ticket, to an agent, or (neither) to how the desk works."""
-
-    type: str
-    ticket_id: UUID | None
-    agent_ids: tuple[UUID, ...]
-
-
-async def news_after(tx: Tx, seq: int, limit: int) -> tuple[int, list[News]]:
-    """(the newest number, what concerns the plan since `seq`, at most so many and one more)."""
-    rows = await tx.driver.fetch(
-        """
-        SELECT seq, type, ticket_id, subject_id, data->>'agent_id' AS agent_id, data->>'previous' AS previous
-          FROM events WHERE seq > $1 AND type = ANY ($2) ORDER BY seq LIMIT $3
-        """,
-        seq,
-        list(CONCERNS_PLANNER),
-        limit + 1,
-    )
-    found = [News(row["type"], row["ticket_id"], tuple(_agents_in(row))) for row in rows]
-    return max((row["seq"] for row in rows), default=seq), found
-
-
-def _agents_in(row: Any) -> Iterable[UUID]:
-    if row["type"].startswith("agent.") and row["subject_id"]:
-        yield row["subject_id"]
-    for name in ("agent_id", "previous"):  # of an agent's own change this is a word: his status before
-        if (row[name] or "").startswith("agt_"):
-            yield ids.decode("agent", row[name])
 
 
 async def lock_tickets(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, LockedTicket]:

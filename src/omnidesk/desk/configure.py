@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from omnidesk.db import calendars, events
-from omnidesk.db import routing as store
+from omnidesk.db import policies as store
 from omnidesk.db.calendars import StoredCalendar
-from omnidesk.db.routing import StoredPolicy
+from omnidesk.db.policies import StoredPolicy
 from omnidesk.db.session import Database, Tx
 from omnidesk.desk.calendars import filled
 from omnidesk.domain import business_time

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from omnidesk.db import routing as store
-from omnidesk.db.routing import News
+from omnidesk.db.news import News
 from omnidesk.db.session import Database
 from omnidesk.desk import snapshot
 from omnidesk.desk.snapshot import Loads, Rows, ms

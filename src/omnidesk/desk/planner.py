@@ -17,6 +17,7 @@ import structlog
 
 from omnidesk import routing
 from omnidesk.db import events, leases, presence
+from omnidesk.db import news as newspaper
 from omnidesk.db import routing as store
 from omnidesk.db.leases import Lease
 from omnidesk.db.listen import NUMBERED, Listener
@@ -99,7 +100,7 @@ class Planner:
     async def _follow(self, outlook: Outlook, now: datetime) -> Outlook | None:
         """The same outlook, kept up with the news; None when it cannot be."""
         async with self._db.connection() as tx:
-            seen, news = await store.news_after(tx, self._seen, MOST_NEWS)
+            seen, news = await newspaper.after(tx, self._seen, MOST_NEWS)
         about = touched(news) if len(news) <= MOST_NEWS else None
         if about is None or not await self._look_at(outlook, about, now):
             return None

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import structlog
 
-from omnidesk.db import routing as store
+from omnidesk.db import policies as store
 from omnidesk.db.session import Tx
 from omnidesk.domain.errors import Invalid
 from omnidesk.routing.policy import DEFAULT, parse
