@@ -156,7 +156,8 @@ async def holders(tx: Tx, ticket_ids: Sequence[UUID]) -> set[UUID]:
 async def of_same_people(tx: Tx, ticket_ids: Sequence[UUID], queue_ids: Sequence[UUID]) -> list[UUID]:
     """What else the customers of these tickets wait for in these queues.
 
-    OFFSET 0 keeps it a look at each of them by the index; as a join it was planned over everything that waits.
+    OFFSET 0 keeps it a look by the index of requesters; else each of them was looked for among all who wait
+    (measured with 3 000 waiting: 0.5 ms instead of 15 ms).
     """
     if not (ticket_ids and queue_ids):
         return []
@@ -166,9 +167,9 @@ async def of_same_people(tx: Tx, ticket_ids: Sequence[UUID], queue_ids: Sequence
           FROM (SELECT DISTINCT own.id FROM tickets AS t JOIN identities AS i ON i.id = t.requester_id
                   JOIN identities AS own ON own.contact_id = i.contact_id
                  WHERE t.id = ANY ($1)) AS people
-         CROSS JOIN LATERAL (SELECT id FROM tickets
-                              WHERE requester_id = people.id AND queue_id = ANY ($2) AND assignee_id IS NULL
-                                    AND status IN {WORKABLE} OFFSET 0) AS other
+         CROSS JOIN LATERAL (SELECT id, queue_id, assignee_id, status FROM tickets
+                              WHERE requester_id = people.id OFFSET 0) AS other
+         WHERE other.queue_id = ANY ($2) AND other.assignee_id IS NULL AND other.status IN {WORKABLE}
         """,  # noqa: S608 - our own words
         list(ticket_ids),
         list(queue_ids),
