@@ -16,6 +16,7 @@ from omnidesk.desk.inboxes import Channels
 from omnidesk.desk.intake import Intake
 from omnidesk.desk.jobs import Runner
 from omnidesk.desk.planner import Planner
+from omnidesk.desk.search_rows import run_following
 from omnidesk.desk.timers import HANDLERS, run_timers
 from omnidesk.desk.watches import Watches
 from omnidesk.desk.webhook_feed import run_telling
@@ -55,6 +56,7 @@ async def work(parts: Parts, stop: asyncio.Event) -> None:
         run_telling(db, listener, stop),
         parts.jobs.run(stop),
         run_sequencer(db, listener, stop),
+        run_following(db, listener, stop),
         Planner(db, listener).run(stop),
         run_timers(db, stop, handlers=handlers, listener=listener),
         Watches(db, parts.channels, parts.door).run(stop),

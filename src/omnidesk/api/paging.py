@@ -27,6 +27,7 @@ class PageInfo(BaseModel):
     next_cursor: str | None = Field(description="Goes into `cursor` for the next page; null on the last one")
     has_more: bool
     count: str | None = Field(None, description='With `count=estimate`: how many there are, at most "1000+"')
+    partial: bool = Field(False, description="A search whose time was over: more may be found from `next_cursor` on")
 
 
 class Page(BaseModel, Generic[T]):
@@ -95,12 +96,23 @@ class Pager:
         """`rows` is one more than `limit` when there is a next page; adds the Link header."""
         more = len(rows) > limit
         rows = rows[:limit]
-        following = self._cursors.make(self._binding, position(rows[-1])) if more else None
-        if following:
-            url = self._request.url.include_query_params(cursor=following)
-            self._response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+        following = self._next(position(rows[-1])) if more else None
         info = PageInfo(next_cursor=following, has_more=more, count=count)
         return Page(data=[show(row) for row in rows], page=info)
+
+    def given(
+        self, data: list[T], following: Sequence[Any] | None, *, count: str | None = None, partial: bool = False
+    ) -> Page[T]:
+        """A page that was cut elsewhere, and the position where the next one begins; adds the Link header."""
+        cursor = self._next(following) if following is not None else None
+        info = PageInfo(next_cursor=cursor, has_more=cursor is not None, count=count, partial=partial)
+        return Page(data=data, page=info)
+
+    def _next(self, position: Sequence[Any]) -> str:
+        cursor = self._cursors.make(self._binding, position)
+        url = self._request.url.include_query_params(cursor=cursor)
+        self._response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+        return cursor
 
 
 def capped(count: int, most: int = 1000) -> str:

@@ -1,5 +1,6 @@
 """Tickets: list, read, change what they are about, move them along, give them to somebody."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 from pydantic import Field
 
-from omnidesk.api import etags
+from omnidesk.api import etags, search
 from omnidesk.api.deps import (
     Body,
     Clean,
@@ -28,14 +29,17 @@ from omnidesk.api.route import router
 from omnidesk.api.showing import TicketOut, changed, dressed, seen, whole
 from omnidesk.api.ticket_filters import Filtered, Several, several
 from omnidesk.db import tickets as rows
+from omnidesk.db.session import Tx
+from omnidesk.db.tickets import Row
 from omnidesk.desk import clocks, tickets
+from omnidesk.domain.text import clean
 from omnidesk.domain.tickets import Status, Urgency
 
 routes = router("tickets")
 
 # --- lists ----------------------------------------------------------------------------------------
 
-Sort = Literal["created_at", "-created_at", "updated_at", "-updated_at"]
+Sort = Literal["created_at", "-created_at", "updated_at", "-updated_at", "relevance"]
 
 
 @routes.get("/tickets", summary="List tickets")
@@ -44,7 +48,11 @@ async def list_tickets(
     db: Db,
     pages: Pages,
     wanted: Filtered,
-    sort: Sort = "-updated_at",
+    now: Now,
+    q: Annotated[str | None, Query(max_length=2000, description=search.DESCRIPTION, examples=["возврат денег"])] = None,
+    sort: Annotated[
+        Sort | None, Query(description="Default -updated_at; with `q` relevance, or -created_at for the newest first")
+    ] = None,
     include: Several = None,
     count: Annotated[Literal["estimate"] | None, Query(description='How many there are, at most "1000+"')] = None,
     limit: Limit = 50,
@@ -52,11 +60,19 @@ async def list_tickets(
 ) -> Page[TicketOut]:
     """What you may see: by the queue that a ticket is in now. Spam only when `status` asks for it.
 
-    `include=contact,last_message` adds these to each ticket.
+    `q` looks for words and can be combined with every filter. It has 200 ms: when they were not enough, `page.partial`
+    is true, and `page.next_cursor` goes on looking. `include=contact,last_message` adds these to each ticket.
     """
     included = several(include, "include", ["contact", "last_message"])
     after = pages.after(cursor)
-    column, descending = sort.lstrip("-"), sort.startswith("-")
+    if q is not None:
+        hits = await search.page(
+            db, search.query(clean(q)), wanted, actor, sort=sort, place=search.Place.read(after), limit=limit, now=now
+        )
+        async with db.connection() as tx:
+            shown_here = await _dressed(tx, await rows.several(tx, hits.ids, actor), included)
+        return pages.given(shown_here, hits.following, count=hits.count if count else None, partial=hits.partial)
+    column, descending = search.plain_sort(sort)
     async with db.connection() as tx:
         found = await rows.page(
             tx,
@@ -68,15 +84,21 @@ async def list_tickets(
             limit=limit + 1,
         )
         many = capped(await rows.count(tx, wanted, actor)) if count else None
-        people = await rows.requesters(tx, [row.requester_id for row in found]) if "contact" in included else {}
-        last = await rows.last_messages(tx, [row.id for row in found[:limit]]) if "last_message" in included else {}
+        shown_by_id = {ticket.id: ticket for ticket in await _dressed(tx, found[:limit], included)}
     return pages.page(
         found,
         limit,
-        lambda row: dressed(row, people, last),
+        lambda row: shown_by_id[row.id],
         lambda row: [getattr(row, column).isoformat(), row.id],
         count=many,
     )
+
+
+async def _dressed(tx: Tx, found: Sequence[Row], included: Sequence[str]) -> list[TicketOut]:
+    """With what was asked to be included, one statement each."""
+    people = await rows.requesters(tx, [row.requester_id for row in found]) if "contact" in included else {}
+    last = await rows.last_messages(tx, [row.id for row in found]) if "last_message" in included else {}
+    return [dressed(row, people, last) for row in found]
 
 
 @routes.get("/tickets/{ticket_id}", summary="Read a ticket", response_model=TicketOut)

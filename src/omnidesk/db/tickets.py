@@ -95,7 +95,8 @@ class Filter:
     attention: bool | None = None
 
 
-def _conditions(wanted: Filter, actor: Actor) -> list[ColumnElement[bool]]:
+def conditions(wanted: Filter, actor: Actor) -> list[ColumnElement[bool]]:
+    """What a ticket must meet: the filter, and that the actor may see it."""
     found: list[ColumnElement[bool]] = []
     rule = visible(actor)
     if rule is not None:
@@ -151,7 +152,7 @@ async def page(
 ) -> list[Row]:
     """Visible tickets in order; spam only when its status is asked for."""
     column = tables.tickets.c[sort]
-    query = select(*_COLUMNS).where(*_conditions(wanted, actor))
+    query = select(*_COLUMNS).where(*conditions(wanted, actor))
     if after is not None:
         here, last = tuple_(column, t.id), tuple_(literal(after[0]), literal(after[1]))
         query = query.where(here < last if descending else here > last)
@@ -162,14 +163,22 @@ async def page(
 
 async def count(tx: Tx, wanted: Filter, actor: Actor) -> int:
     """How many there are, counting no further than a little over a thousand."""
-    some = select(literal(1)).select_from(tables.tickets).where(*_conditions(wanted, actor)).limit(COUNTED + 1)
+    some = select(literal(1)).select_from(tables.tickets).where(*conditions(wanted, actor)).limit(COUNTED + 1)
     return int((await tx.execute(select(func.count()).select_from(some.subquery()))).scalar_one())
 
 
 async def total(tx: Tx, wanted: Filter, actor: Actor) -> int:
     """How many there are, whatever it takes."""
-    query = select(func.count()).select_from(tables.tickets).where(*_conditions(wanted, actor))
+    query = select(func.count()).select_from(tables.tickets).where(*conditions(wanted, actor))
     return int((await tx.execute(query)).scalar_one())
+
+
+async def several(tx: Tx, ticket_ids: Sequence[UUID], actor: Actor) -> list[Row]:
+    """Those of them that the actor may see, in the order in which they are named."""
+    rule = visible(actor)
+    query = select(*_COLUMNS).where(t.id.in_(ticket_ids), *([rule] if rule is not None else []))
+    found = {row["id"]: Row(**row) for row in (await tx.execute(query)).mappings()}
+    return [found[ticket_id] for ticket_id in ticket_ids if ticket_id in found]
 
 
 async def read(tx: Tx, ticket_id: UUID, actor: Actor) -> Row | None:

@@ -22,6 +22,7 @@ from omnidesk.db.tables.messages import (
     participants,
 )
 from omnidesk.db.tables.outbox import circuits, deliveries, event_ids, events, outbox, timers
+from omnidesk.db.tables.search import ticket_search, ticket_search_due
 from omnidesk.db.tables.staff import (
     agents,
     api_keys,
@@ -83,6 +84,8 @@ __all__ = [
     "settings",
     "ticket_links",
     "ticket_numbers",
+    "ticket_search",
+    "ticket_search_due",
     "tickets",
     "timers",
     "webhook_cursors",
