@@ -100,11 +100,14 @@ async def test_no_cell_is_a_formula(work: Work) -> None:
 
 
 async def test_an_export_for_excel_and_for_programs(work: Work) -> None:
-    await work.desk.ticket("Привет", facts={"order": "48213"})
+    await work.desk.ticket("Привет", facts={"order": "48213"}, required=["law", "=tax"])
     at = await work.done(kind="tickets.export", bom=True, delimiter=";", columns=["number", "subject"])
     text = (await work.api.get(f"{at}/result")).content
     assert text.startswith(b"\xef\xbb\xbfnumber;subject\r\n")
+    (row,) = await work.table(await work.done(kind="tickets.export"))
+    assert (row["required"], row["facts"]) == ("law, =tax", '{"order": "48213"}')
     (line,) = await work.lines(await work.done(kind="tickets.export", format="ndjson"))
+    assert line["required"] == ["law", "=tax"]
     assert (line["facts"], line["closed_at"], line["messages_in"]) == ({"order": "48213"}, None, 1)
 
 
@@ -196,10 +199,14 @@ async def test_a_frozen_worker_that_comes_back_writes_nothing(work: Work, monkey
     async with work.desk.db.transaction() as tx:
         frozen = await rows.claim(tx, work.runner.holder, -1.0)
     assert frozen is not None
-    while await work.runner.step():
-        pass
+    work.runner.slice_s = 0.0
+    await work.runner.step()
+    assert (await work.read(at))["state"] == "running"
     async with work.desk.db.transaction() as tx:
         assert await rows.advance(tx, frozen, position=[], done=3, failed=0, part=None, lease_s=9) is None
+        assert not await rows.finish(tx, frozen, "failed", "late")
+    while await work.runner.step():
+        pass
     assert [row["id"] for row in await work.table(at)] == expected
 
 

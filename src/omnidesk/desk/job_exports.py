@@ -103,6 +103,8 @@ COLUMNS: Mapping[str, Column] = {
     "chaser_count": _own("chaser_count"),
     "attention": _own("attention"),
     "merged_into": _id("ticket", "merged_into"),
+    "required": lambda seen: list(seen.row.required),
+    "preferred": lambda seen: list(seen.row.preferred),
     "facts": lambda seen: dict(seen.row.facts),
     "created_at": _own("created_at"),
     "updated_at": _own("updated_at"),
@@ -181,6 +183,8 @@ def cell(value: Any) -> str:
         return ""
     if isinstance(value, dict):
         value = json.dumps(value, ensure_ascii=False, default=_plain) if value else ""
+    if isinstance(value, list):
+        value = ", ".join(map(str, value))
     if not isinstance(value, str):
         return _plain(value)
     text = value.replace("\0", "")
