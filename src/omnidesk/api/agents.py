@@ -82,7 +82,7 @@ class AgentPatch(Body):
 
 
 class Presence(Body):
-    status: Status
+    status: Annotated[Status, Field(examples=["online"])]
 
 
 class AgentOut(Shown):
@@ -104,8 +104,8 @@ class AgentOut(Shown):
     updated_at: datetime
 
 
-class LinkOut(Shown):
-    token: str = Field(description="The secret part of the link; shown this once")
+class LoginLinkOut(Shown):
+    token: str = Field(description="The secret part of the link; shown this once", examples=["k3v9…"])
     url: str = Field(description="The link itself")
 
 
@@ -201,10 +201,10 @@ async def set_presence(
 
 @routes.post("/agents/{agent_id}/login-links", status_code=201, summary="Make a one-time link")
 @unaffected
-async def create_login_link(agent_id: AgentId, actor: WritesAgents, parts: Home, db: Db, now: Now) -> LinkOut:
+async def create_login_link(agent_id: AgentId, actor: WritesAgents, parts: Home, db: Db, now: Now) -> LoginLinkOut:
     """Signs the agent in once, within a day, and lets him set a password. Nobody makes one for a role above his own."""
     agent = await _read(db, agent_id)
     if not actor.role.at_least(Role(agent.role)):
         raise Forbidden("This agent's role is above yours.")
     token = await access.make_link(db, agent_id, now=now)
-    return LinkOut(token=token, url=f"{parts.settings.public_url}/welcome/{token}")
+    return LoginLinkOut(token=token, url=f"{parts.settings.public_url}/welcome/{token}")

@@ -172,7 +172,7 @@ async def next_ticket(response: Response, actor: WritesTickets, db: Db, now: Now
 
 
 class OfferAnswer(Body):
-    outcome: Literal["accepted", "declined"]
+    outcome: Annotated[Literal["accepted", "declined"], Field(examples=["accepted"])]
 
 
 @routes.post("/tickets/{ticket_id}/offer", summary="Take or leave a ticket that was offered to you")

@@ -15,7 +15,13 @@ from omnidesk.domain import ids
 
 routes = router("contacts")
 
-_OBJECT = {"schema": {"type": "object", "description": "`exported_at`, `contact_id`, a list for each kind"}}
+_OBJECT = {
+    "schema": {
+        "type": "object",
+        "description": "`exported_at`, `contact_id`, a list for each kind",
+        "examples": [{"exported_at": "2026-11-28T09:30:00Z", "contact_id": "cnt_01jb0000000000000000000000"}],
+    }
+}
 _LINES = {"schema": {"type": "string", "description": "One object a line, with its kind in `record`"}}
 
 

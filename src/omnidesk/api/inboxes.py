@@ -241,7 +241,7 @@ async def patch_inbox(
 
 class TestOut(Shown):
     ok: bool
-    needs_reauth: bool = Field(description="The account refuses the credentials")
+    needs_reauth: bool = Field(description="The account refuses the credentials", examples=[False])
     error: str | None = Field(description="What the platform said, in words for an operator")
 
 

@@ -30,7 +30,7 @@ from omnidesk.domain.people import Actor
 from omnidesk.domain.tickets import CUSTOMER_LABELS, Status, Urgency
 
 
-class ContactOut(Shown):
+class RequesterOut(Shown):
     id: ContactId
     identity_id: IdentityId
     kind: str = Field(examples=["email"])
@@ -104,7 +104,7 @@ class TicketOut(Shown):
     version: int
     created_at: datetime
     updated_at: datetime
-    contact: ContactOut | None = Field(None, description="With `include=contact`")
+    contact: RequesterOut | None = Field(None, description="With `include=contact`")
     last_message: LastMessageOut | None = Field(None, description="With `include=last_message`")
     links: list[LinkOut] | None = Field(None, description="Tickets that it follows or repeats; in lists null")
     clocks: list[ClockOut] | None = Field(None, description="What was agreed, and what is left; in lists null")
@@ -121,8 +121,8 @@ def shown(row: Row) -> TicketOut:
     )
 
 
-def contact(person: Requester) -> ContactOut:
-    return ContactOut.model_validate({**fields_of(person), "id": person.contact_id})
+def contact(person: Requester) -> RequesterOut:
+    return RequesterOut.model_validate({**fields_of(person), "id": person.contact_id})
 
 
 def fields_of(value: Any) -> dict[str, Any]:

@@ -174,7 +174,10 @@ async def patch_ticket(
 
 
 class TransitionIn(Body):
-    to: Annotated[Literal["open", "pending", "resolved"], Field(description="Closing comes some days after resolving")]
+    to: Annotated[
+        Literal["open", "pending", "resolved"],
+        Field(description="Closing comes some days after resolving", examples=["resolved"]),
+    ]
     reason: Annotated[Clean, Field(max_length=500, description="Why; kept in the history")] = ""
 
 
