@@ -241,6 +241,27 @@ NOTES = """
 """
 
 
+async def spoke_in(tx: Tx, identity_ids: Sequence[UUID], after: UUID, limit: int) -> list[UUID]:
+    """The next tickets in which they asked, took part or said something."""
+    rows = await tx.driver.fetch(
+        """
+        SELECT id FROM (
+            SELECT id FROM tickets WHERE requester_id = ANY($1::uuid[])
+             UNION
+            SELECT c.ticket_id FROM participants AS p JOIN conversations AS c ON c.id = p.conversation_id
+             WHERE p.identity_id = ANY($1::uuid[])
+             UNION
+            SELECT c.ticket_id FROM messages AS m JOIN conversations AS c ON c.id = m.conversation_id
+             WHERE m.identity_id = ANY($1::uuid[])
+        ) AS t WHERE id > $2 ORDER BY id LIMIT $3
+        """,
+        list(identity_ids),
+        after,
+        limit,
+    )
+    return [row["id"] for row in rows]
+
+
 async def messages(tx: Tx, which: str, identity_ids: Sequence[UUID], after: UUID, limit: int) -> Piece:
     """Messages of `which` query: their words, earlier wordings, files, raw bodies, provider's ids and calls."""
     rows = await tx.driver.fetch(which, list(identity_ids), after, limit)

@@ -265,6 +265,11 @@ async def lock_state(tx: Tx) -> State | None:
     return _state(row["value"]) if row else None
 
 
+async def keep_still(tx: Tx) -> None:
+    """Nobody follows until this transaction ends: what was read before is written before, the rest is read after."""
+    await tx.driver.execute("SELECT FROM settings WHERE name = $1 FOR UPDATE", STATE)
+
+
 async def begin(tx: Tx, *, seq: int, filling: bool) -> bool:
     """Note where following begins; False when it is noted."""
     tag = await tx.driver.execute(

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from omnidesk.db import contact_merges, contacts, erasures, events, files, identities, tickets
+from omnidesk.db import contact_merges, contacts, erasures, events, files, identities, search, tickets
 from omnidesk.db.erasures import FIRST, NOTES, OWN, TOLD, Erasure, Piece
 from omnidesk.db.listen import Listener
 from omnidesk.db.session import Database, Tx
@@ -156,6 +156,14 @@ async def _arrivals(tx: Tx, erasure: Erasure) -> Piece:
     return await erasures.arrivals(tx, _identities(erasure), addresses, after, ARRIVALS)
 
 
+async def _found_by(tx: Tx, erasure: Erasure) -> Piece:
+    """The rows by which their tickets are found, written anew from what is left."""
+    await search.keep_still(tx)
+    found = await erasures.spoke_in(tx, _identities(erasure), UUID(erasure.position), TICKETS)
+    await search.write(tx, await search.documents(tx, found))
+    return Piece(last=found[-1] if found else None, counts={})
+
+
 _Step = Callable[[Tx, Erasure], Awaitable[Piece]]
 _STEPS: dict[str, _Step] = {
     "conversations": _conversations,  # first: nothing joins them any more
@@ -164,6 +172,7 @@ _STEPS: dict[str, _Step] = {
     "messages_elsewhere": _of_messages(OWN),
     "notes": _of_messages(NOTES),
     "arrivals": _arrivals,
+    "search": _found_by,  # last: it reads what the others left
 }
 _ORDER = list(_STEPS)
 
