@@ -23,6 +23,7 @@ HERE: set[str] = set()  # accounts that are being watched
 CURSORS: list[tuple[str, int]] = []  # where each watch began
 WAITING: dict[str, list[str]] = {}  # account -> letters that wait there
 TROUBLE: dict[str, Exception] = {}  # account -> what its next watches meet
+MISSING: dict[str, str] = {}  # account -> what its platform has and does not give
 
 
 class Config(base.InboxConfig):
@@ -55,17 +56,18 @@ class FetchingChannel:
 
     async def _fetch(self, at: int, deliver: base.Deliver) -> None:
         while True:
-            letters = WAITING.get(self._account, [])
+            letters = list(WAITING.get(self._account, []))
             if at < len(letters):
                 came = [tests.plain.arrival("ivan", text, id=f"{n}") for n, text in enumerate(letters[at:], at)]
-                await deliver(came, {"at": len(letters)})
+                missing = {"missing": MISSING[self._account]} if self._account in MISSING else {}
+                await deliver(came, {"at": len(letters)} | missing)
                 at = len(letters)
             await asyncio.sleep(0.01)
 
 
 @pytest.fixture(autouse=True)
 def _empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    for known in (HERE, CURSORS, WAITING, TROUBLE):
+    for known in (HERE, CURSORS, WAITING, TROUBLE, MISSING):
         known.clear()
     monkeypatch.setattr(watches, "RENEW_S", 0.05)
     monkeypatch.setattr(watches, "FIRST_PAUSE_S", 0.05)
@@ -179,6 +181,22 @@ async def test_other_troubles_are_shown_tried_again_and_over_with_the_next_lette
         del TROUBLE["a@x"]
         WAITING["a@x"] = ["one"]
         await eventually(lambda: _same(count(desk), 1))
+        assert await state(desk, inbox_id) == ("ok", None)
+    told = await desk.rows("SELECT data->>'state' AS state FROM events WHERE type = 'inbox.health_changed' ORDER BY id")
+    assert [row["state"] for row in told] == ["failing", "ok"]
+
+
+async def test_what_the_platform_does_not_give_is_shown_until_it_is_there(desk: Intaking) -> None:
+    inbox_id = await an_inbox(desk, "a@x")
+    WAITING["a@x"], MISSING["a@x"] = ["one"], "INBOX 17,20-22"
+    async with watching(desk):
+        await eventually(lambda: _same(state(desk, inbox_id), ("failing", "INBOX 17,20-22")))
+        WAITING["a@x"].append("two")
+        await eventually(lambda: _same(count(desk), 2))
+        assert await state(desk, inbox_id) == ("failing", "INBOX 17,20-22")
+        del MISSING["a@x"]
+        WAITING["a@x"].append("seventeen")
+        await eventually(lambda: _same(count(desk), 3))
         assert await state(desk, inbox_id) == ("ok", None)
     told = await desk.rows("SELECT data->>'state' AS state FROM events WHERE type = 'inbox.health_changed' ORDER BY id")
     assert [row["state"] for row in told] == ["failing", "ok"]

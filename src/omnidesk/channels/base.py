@@ -169,7 +169,8 @@ class Watching(Protocol):
         """Bring what is new since `cursor`, until cancelled. Raises NeedsReauth; other errors are retried.
 
         A channel with `alarm_after_s` delivers, if only nothing, whenever it has looked: after so many seconds
-        of silence the inbox is shown as failing.
+        of silence the inbox is shown as failing. So it is while a cursor says in words, as `missing`, what the
+        platform has and did not give.
         """
         ...
 

@@ -159,13 +159,16 @@ async def taken(tx: Tx, inbox_id: UUID, channel: str, realm: str) -> bool:
 
 
 async def move_cursor(tx: Tx, inbox_id: UUID, cursor: Mapping[str, Any]) -> None:
+    """Keep how far an inbox has fetched: it receives, but for what the cursor says is `missing`."""
     await tx.driver.execute(
         """
-        UPDATE inboxes SET cursor = $2::jsonb, received_at = now(), receive_state = 'ok', receive_error = NULL
+        UPDATE inboxes SET cursor = $2::jsonb, received_at = now(), receive_state = $3, receive_error = $4
          WHERE id = $1
         """,
         inbox_id,
         json.dumps(cursor),
+        "failing" if cursor.get("missing") else "ok",
+        cursor.get("missing"),
     )
 
 

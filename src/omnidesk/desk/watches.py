@@ -77,7 +77,8 @@ class Watches:
         """A channel that tells of each look has told of none for too long: whoever should watch is in trouble."""
         inbox, limit_s = opened.inbox, _alarm_after_s(opened)
         silent_s = (datetime.now(UTC) - max(inbox.received_at or inbox.updated_at, inbox.updated_at)).total_seconds()
-        if limit_s and inbox.receive_state == "ok" and silent_s > limit_s:
+        is_open = inbox.receive_state == "ok" or inbox.receive_error == inbox.cursor.get("missing")
+        if limit_s and is_open and silent_s > limit_s:
             log.warning("watches.silent", inbox_id=_name(opened), silent_s=round(silent_s))
             await self._show(opened, "failing", f"Nothing could be fetched for {limit_s / 60:.0f} minutes.")
 
@@ -138,7 +139,10 @@ class Watches:
             await asyncio.sleep(pause_s * random.uniform(0.75, 1))  # noqa: S311 - spreads retries
 
     async def _once(self, opened: Opened, ours: list[Exception]) -> None:
-        """Watch until it ends; the inbox is well again with the first delivery, or after some minutes."""
+        """Watch until it ends; the inbox is well again with the first delivery, or after some minutes.
+
+        What a cursor calls `missing` is shown until a cursor without it.
+        """
         inbox_id = opened.inbox.id
         try:
             async with self._db.connection() as tx:
@@ -149,11 +153,14 @@ class Watches:
         if inbox is None:
             return
         well = asyncio.create_task(self._well_after(opened))
+        shown: list[str | None] = []
 
         async def deliver(came: Sequence[Arrival], cursor: Mapping[str, Any]) -> None:
-            if not well.done():
+            missing = cursor.get("missing")
+            if shown != [missing]:
                 well.cancel()
-                await self._show(opened, "ok", None)
+                await self._show(opened, "failing" if missing else "ok", missing)
+                shown[:] = [missing]
             try:
                 await self._door.deliver(inbox_id, came, cursor)
             except Exception as error:

@@ -17,7 +17,8 @@ import pytest
 
 from omnidesk.channels import base, outgoing
 from omnidesk.channels.email import Config, EmailChannel
-from omnidesk.channels.email.imap import Account, Watch
+from omnidesk.channels.email.imap import Watch
+from omnidesk.channels.email.imap_session import Account
 from omnidesk.channels.email.oauth import Grant, Tokens
 from omnidesk.domain.messages import Arrival
 from tests.channels.test_outgoing import hook
@@ -37,6 +38,7 @@ class Journal:
         self.kept: dict[str, Arrival] = {}
         self.cursor: Mapping[str, Any] = {}
         self.commits = 0
+        self.missing: list[str] = []  # what was said to be missing, one after the other
         self.away = False
 
     async def deliver(self, arrivals: Sequence[Arrival], cursor: Mapping[str, Any]) -> None:
@@ -45,6 +47,8 @@ class Journal:
         self.commits += 1
         self.kept.update({arrival.dedupe_key: arrival for arrival in arrivals})
         self.cursor = cursor
+        if (said := cursor.get("missing", "").rpartition(": ")[2]) != (self.missing or [""])[-1]:
+            self.missing.append(said)
 
     def subjects(self) -> list[str]:
         found = [re.search(rb"Subject: (.*)\r\n", arrival.body) for arrival in self.kept.values()]
@@ -203,6 +207,49 @@ async def test_a_mail_that_slipped_below_the_mark_is_found_by_the_count(server: 
         await until(lambda: journal.subjects() == ["slipped"])
 
 
+async def test_each_mail_that_the_desk_has_not_is_named_until_it_is_there(
+    server: Dovecot, user: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = Journal()
+    async with watching(journal, server, user):
+        await until(lambda: journal.begun)
+        for number in range(1, 8):
+            await mail(server, user, f"m{number}")
+        await until(lambda: len(journal.kept) == 7)
+    await _lose(journal, "1,5", lost={2, 3, 4, 6, 7})
+
+    async with watching(journal, server, user):
+        await until(lambda: len(journal.kept) == 7 and journal.missing[-1] == "")
+
+    assert journal.missing[0] == "INBOX 2-4,6-7"
+    assert "INBOX has mails that we have not: 2-4,6-7" in caplog.text
+    assert journal.cursor["folders"]["INBOX"]["known"] == "1-7"
+
+
+async def _lose(journal: Journal, known: str, *, lost: set[int]) -> None:
+    """A journal that came back from a copy: these mails of the folder are not in it."""
+    mark = journal.cursor["folders"]["INBOX"]
+    journal.cursor = {"folders": {"INBOX": {**mark, "known": known}}}
+    journal.kept = {key: each for key, each in journal.kept.items() if int(each.meta["uid"]) not in lost}
+
+
+async def test_mail_that_others_deleted_is_no_gap(server: Dovecot, user: str) -> None:
+    journal = Journal()
+    async with watching(journal, server, user):
+        await until(lambda: journal.begun)
+    for number in range(1, 6):
+        await mail(server, user, f"m{number}")
+    async with reader(server, user) as other:
+        await other.store("2,4", "+FLAGS", r"(\Deleted)")
+        await other.expunge()
+
+    async with watching(journal, server, user):
+        await until(lambda: len(journal.kept) == 3)
+    async with watching(journal, server, user):
+        await until(lambda: journal.cursor["folders"]["INBOX"]["known"] == "1-5")
+    assert (journal.missing, sorted(journal.subjects())) == ([], ["m1", "m3", "m5"])
+
+
 async def test_of_a_huge_mail_the_beginning_is_taken(server: Dovecot, user: str) -> None:
     journal = Journal()
     async with watching(journal, server, user, max_bytes=2_000):
@@ -291,7 +338,7 @@ class Script:
 @pytest.mark.parametrize("broken", ["TAG NO [SERVERBUG] cannot", "drop"])
 async def test_one_broken_mail_never_stops_the_folder(broken: str) -> None:
     journal = Journal()
-    mark = {"validity": 1, "uid": 4, "first": 5, "since": "2026-11-22", "renumbered": False, "taken": 0, "skipped": []}
+    mark = {"validity": 1, "uid": 4, "first": 5, "since": "2026-11-22", "renumbered": False, "known": "", "skipped": []}
     journal.cursor = {"folders": {"INBOX": mark}}
     async with Script(fetch_5=broken).running() as port, watching(journal, port, "u", call_s=5):
         await until(lambda: journal.subjects() == ["good"])
@@ -410,11 +457,12 @@ async def test_connections_cut_in_mid_mail_cost_nothing(server: Dovecot, user: s
 
 async def test_a_mail_that_the_server_does_not_give_is_named_in_the_journal() -> None:
     journal = Journal()
-    mark = {"validity": 1, "uid": 4, "first": 5, "since": "2026-11-22", "renumbered": False, "taken": 0, "skipped": []}
+    mark = {"validity": 1, "uid": 4, "first": 5, "since": "2026-11-22", "renumbered": False, "known": "", "skipped": []}
     journal.cursor = {"folders": {"INBOX": mark}}
     async with Script(fetch_5="TAG NO [SERVERBUG] cannot").running() as port, watching(journal, port, "u", call_s=5):
         await until(lambda: journal.subjects() == ["good"])
 
+    assert journal.missing == ["INBOX 5"]
     gap = journal.kept["gap:INBOX:1:5"]
     channel = EmailChannel(
         Config.model_validate({"address": "a@b.example"}),
@@ -422,6 +470,19 @@ async def test_a_mail_that_the_server_does_not_give_is_named_in_the_journal() ->
     )
     with pytest.raises(base.Unreadable, match="mail 5 of the folder INBOX"):
         channel.read(gap)
+
+
+async def test_a_gap_is_closed_when_the_server_gives_the_mail_after_all() -> None:
+    journal, script = Journal(), Script(fetch_5="TAG NO [SERVERBUG] cannot")
+    mark = {"validity": 1, "uid": 4, "first": 5, "since": "2026-11-22", "renumbered": False, "known": "", "skipped": []}
+    journal.cursor = {"folders": {"INBOX": mark}}
+    async with script.running() as port, watching(journal, port, "u", call_s=5):
+        await until(lambda: journal.missing == ["INBOX 5"])
+    script.fetch_5 = "* 1 FETCH (UID 5 BODY[]<0> {20}\r\nSubject: late\r\n\r\nabc\r\n)\r\nTAG OK done"
+    async with script.running() as port, watching(journal, port, "u", call_s=5):
+        await until(lambda: journal.missing == ["INBOX 5", ""])
+
+    assert sorted(journal.subjects()) == ["good", "late"]
 
 
 async def test_a_watch_that_finds_nothing_says_that_it_looked(server: Dovecot, user: str) -> None:
@@ -460,3 +521,22 @@ async def test_another_server_gives_the_same(in_memory: int) -> None:
         await until(lambda: journal.subjects() == ["m0", "m1", "m2"])
         await client.logout()
     assert len(journal.kept) == 3, "the demo's own mail was there before"
+
+
+async def test_another_server_is_compared_in_the_same_way(in_memory: int) -> None:
+    journal = Journal()
+    async with watching(journal, in_memory, "u", password="p"):
+        await until(lambda: journal.begun)
+        client = aioimaplib.IMAP4("127.0.0.1", in_memory)
+        await client.wait_hello_from_server()
+        await client.login("u", "p")
+        for number in range(4):
+            await client.append(f"Subject: m{number}\r\n\r\nx\r\n".encode(), "INBOX")
+        await until(lambda: len(journal.kept) == 4)
+        await client.logout()
+    first = journal.cursor["folders"]["INBOX"]["first"]
+    await _lose(journal, str(first + 2), lost={first, first + 1, first + 3})
+
+    async with watching(journal, in_memory, "u", password="p"):
+        await until(lambda: len(journal.kept) == 4 and journal.missing[-1] == "")
+    assert journal.missing[0] == f"INBOX {first}-{first + 1},{first + 3}"

@@ -21,7 +21,8 @@ from omnidesk.channels import base
 from omnidesk.channels.email import mime
 from omnidesk.channels.email.backfill import backfill
 from omnidesk.channels.email.compose import Letterhead, Mail, compose, message_id
-from omnidesk.channels.email.imap import Account, Watch, connected
+from omnidesk.channels.email.imap import Watch
+from omnidesk.channels.email.imap_session import Account, connected
 from omnidesk.channels.email.items import REALM, to_items
 from omnidesk.channels.email.oauth import Grant, Tokens
 from omnidesk.channels.email.reading import read_mail

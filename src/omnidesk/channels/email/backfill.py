@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 
-from omnidesk.channels.email.imap import Account, Session, batch_of, connected, fetched_arrival, imap_date
+from omnidesk.channels.email.imap import batch_of, fetched_arrival, imap_date
+from omnidesk.channels.email.imap_session import Account, Session, connected
 from omnidesk.domain.messages import Arrival
 
 Bring = Callable[[Sequence[Arrival]], Awaitable[None]]
