@@ -127,6 +127,33 @@ def test_numbers_that_are_no_cards_stay(text: str) -> None:
     assert mask(text).text == text
 
 
+@pytest.mark.parametrize(
+    ("subject", "kept"),
+    [
+        ("парольМурзик", f"пароль{MASK}"), ("Мой пароль:Qwerty12", f"Мой пароль:{MASK}"),
+        ("passwordSecret1", f"password{MASK}"), ("МойПарольBarsik, не пускает", f"МойПароль{MASK}, не пускает"),
+        ("Не входит! парольqwerty", f"Не входит! пароль{MASK}"), ("ПАРОЛЬ48213907.", f"ПАРОЛЬ{MASK}."),
+        ("passwordКотик7", f"password{MASK}"), ("логин ivan парольЗима!24", f"логин ivan пароль{MASK}"),
+    ],
+)  # fmt: skip
+def test_a_dropped_blank_does_not_keep_a_password(subject: str, kept: str) -> None:
+    assert mask(subject).text == kept
+    assert mask(kept).text == kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "парольный", "ПАРОЛЬНЫЙ", "паролем не пользуюсь", "passwordless", "PasswordReset", "PasswordResetToken2",
+        "passwordHash", "парольНеПодходит", "парольПомогите", "Забыл парольИван", "парольДобрый день", "password2",
+        "PasswordManager 2024", "src/passwordUtils2.py", "passwordAttempts=3", "беспарольный вход", "Passwords2Go",
+        "парольWiFi не подошёл",
+    ],
+)  # fmt: skip
+def test_words_that_begin_like_a_password_stay(text: str) -> None:
+    assert mask(text).text == text
+
+
 @given(st.text())
 def test_any_text_can_be_masked(text: str) -> None:
     masked = mask(text)
@@ -139,6 +166,8 @@ def test_any_text_can_be_masked(text: str) -> None:
     [
         "пароль ",
         "пароль: a1 ",
+        "парольЗима1 ",
+        "парольП",
         "код 123456 ",
         "логин/пароль: a / b ",
         "1 ",

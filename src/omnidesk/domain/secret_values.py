@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from omnidesk.domain import secret_glued
 from omnidesk.domain import secret_words as words
 
 Found = tuple[int, int, str]  # start, end, kind
@@ -54,6 +55,7 @@ def find(text: str) -> Iterator[Found]:
         yield *entered.span("value"), "code"
     if not words.may_announce(folded):
         return
+    yield from secret_glued.find(text, folded)
     header = 0
     for found in words.KEYWORDS.finditer(text):
         while header < len(headers) and headers[header][1] <= found.start():

@@ -4,7 +4,8 @@
 import re
 
 
-def _set(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
+    """The words of a table, written with blanks between them."""
     return frozenset(text.split())
 
 
@@ -94,7 +95,7 @@ _GLUE = (
     "сменил сменила поменял поменяла меняю сменить поменять измените поменяйте смените попробовал попробовала пробовал "
     "= : - — – -> → => | / > * _ ` "
 )
-GLUE = _set(_GLUE) | _set(
+GLUE = word_set(_GLUE) | word_set(
     "админа администратора вроде кажется наверное возможно точно maybe probably think would should смс sms смски смс-ки смс-сообщения сообщения сообщение сообщении письма письмо письме пуша push уведомления звонка "
     "подтверждения подтверждение проверки авторизации безопасности регистрации активации восстановления верификации "
     "пришёл пришел пришло пришла приходит получил получила выслали прислали прислал отправили отправил скинули "
@@ -102,18 +103,18 @@ GLUE = _set(_GLUE) | _set(
     "one-time got received sent says number sms-code code код me you says it digits цифры такие операции входе входу "
     "двухфакторной 2fa телефона телефон phone мессенджера whatsapp viber госуслуг госуслуги"
 )
-SOFT_LINKS = _set(
+SOFT_LINKS = word_set(
     "это вот is was are такой такая такое следующий here's it's установил установила поставил поставила сделал сделала "
     "пробовал пробовала попробовал попробовала ввожу ввел ввёл ввела вводил вводила использую использовал набираю tried "
     "сменил сменила поменял поменяла измените поменяйте changed set entered typed use used using"
 )
-TO_WHAT = _set("от к для на у for to of on")
+TO_WHAT = word_set("от к для на у for to of on")
 BELONGING = re.compile(
     r"(?!(?:заказ|номер|телефон|товар|ч[её]к|сч[её]т|order|number|phone|invoice|ticket|не$|меня$))[^\W\d_]{3,20}"
 )
 POSSESSIVE = re.compile(r"(?:мой|моя|мои|наш|my|our|свой|его|её)\s+(?:\w+\s+)?$", re.IGNORECASE)
 SHORT = frozenset({"pass", "pw", "pas", "ps", "psw", "пас", "пасс", "pwd", "psd"})
-COMMON = _set(
+COMMON = word_set(
     "qwerty qwertyuiop password admin root letmein iloveyou dragon monkey sunshine princess football welcome master "
     "shadow superman batman ninja йцукен пароль солнышко любовь наташа максим марина привет ytrewq asdfgh zxcvbn gfhjkm"
 )
@@ -124,7 +125,7 @@ RUSSIAN_INFLECTED = re.compile(
 )
 ENGLISH_PARTICIPLE = re.compile(r"(?:ed|ing|able|ible|ful|less|n't|n’t)$")
 # What follows an announcement without being the secret.
-STOP = _set(
+STOP = word_set(
     "не нет ни забыл забыла забыли забыт неверный неверен неправильный неправильно верный верен правильный подходит "
     "потерял потеряла утерян утеряла утерял утрачен скрыт скрыто указан указано выше ниже прилагаю вложении вложен "
     "как где что чтобы когда если почему зачем кто куда или и а но же ли бы то тут там здесь для от к ко на в во с со "
