@@ -60,6 +60,8 @@ class ChannelOut(Shown):
     title: str
     receives: Literal["called", "watching", "posted"] = Field(description="How messages come in")
     answers: bool = Field(description="Can send")
+    edits: bool = Field(description="What was sent can be changed")
+    deletes: bool = Field(description="What was sent can be taken back")
     secrets: list[str] = Field(description="Fields that are sealed and never returned")
     config_schema: dict[str, Any] = Field(description="JSON Schema of an inbox's `config`: draw the form from it")
 
@@ -140,6 +142,8 @@ def _channel(manifest: base.Manifest) -> ChannelOut:
         title=manifest.title,
         receives=receives,
         answers=hasattr(kind, "send"),
+        edits=manifest.edits,
+        deletes=manifest.deletes,
         secrets=inboxes.secret_fields(manifest),
         config_schema=manifest.config.model_json_schema(),
     )

@@ -33,7 +33,19 @@ from pydantic import (
 
 from omnidesk.channels import base, outgoing
 from omnidesk.channels.phones import e164
-from omnidesk.domain.messages import Address, Arrival, File, Inbound, Item, Outbound, Part, Ref, RemoteFile, Sent
+from omnidesk.domain.messages import (
+    Address,
+    Amendment,
+    Arrival,
+    File,
+    Inbound,
+    Item,
+    Outbound,
+    Part,
+    Ref,
+    RemoteFile,
+    Sent,
+)
 from omnidesk.domain.webhooks import key_of, signed
 
 TOLERANCE_S = 300
@@ -122,7 +134,7 @@ class Posted(BaseModel):
     references: list[Key] = Field([], max_length=200, description="external ids of messages that this one answers")
 
 
-@base.register("api", title="API", config=Config, repeats_safely=True)
+@base.register("api", title="API", config=Config, edits=True, deletes=True, repeats_safely=True)
 class ApiChannel:
     def __init__(self, config: Config, tools: base.Tools) -> None:
         self._key = key_of(config.signing_secret.get_secret_value())
@@ -206,10 +218,16 @@ class ApiChannel:
 
     async def send(self, message: Outbound, part: Part, before_call: base.BeforeCall) -> Sent:
         """Post one reply; the same `webhook-id` at every try."""
+        body = await asyncio.to_thread(_body_of, message, part)
+        return await self._post(f"{message.delivery_id}:{part.index}", body, before_call)
+
+    async def amend(self, amendment: Amendment, before_call: base.BeforeCall) -> None:
+        """Post `message.edited` or `message.deleted`; a `webhook-id` of its own, the same at every try."""
+        await self._post(f"{amendment.delivery_id}:{amendment.key}", _body_of_amendment(amendment), before_call)
+
+    async def _post(self, key: str, body: bytes, before_call: base.BeforeCall) -> Sent:
         if not self._url:
             raise base.SendRejected("the inbox has no address for replies")
-        body = await asyncio.to_thread(_body_of, message, part)
-        key = f"{message.delivery_id}:{part.index}"
         await before_call()
         headers = {"content-type": "application/json", **signed([self._reply_key], key, int(time.time()), body)}
         try:
@@ -281,6 +299,21 @@ def _body_of(message: Outbound, part: Part) -> bytes:
         "files": [_inline(message, index) for index in part.files],
     }
     event = {"type": "message.sent", "timestamp": written_at.isoformat(), "data": data}
+    return json.dumps(event, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _body_of_amendment(amendment: Amendment) -> bytes:
+    changed_at = amendment.changed_at or datetime.fromtimestamp(0, UTC)
+    data: dict[str, object] = {
+        "id": str(amendment.delivery_id),
+        "message_ref": amendment.message_ref,
+        "thread": amendment.thread_key,
+        "to": [{"kind": each.kind, "address": each.address, "name": each.name} for each in amendment.to],
+    }
+    if not amendment.deleted:
+        data |= {"text": amendment.text, "html": amendment.html}
+    what = "message.deleted" if amendment.deleted else "message.edited"
+    event = {"type": what, "timestamp": changed_at.isoformat(), "data": data}
     return json.dumps(event, ensure_ascii=False).encode("utf-8", "replace")
 
 

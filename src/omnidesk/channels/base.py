@@ -30,7 +30,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import httpx
 from pydantic import BaseModel, ConfigDict
 
-from omnidesk.domain.messages import Arrival, Item, Outbound, Part, Sent
+from omnidesk.domain.messages import Amendment, Arrival, Item, Outbound, Part, Sent
 
 
 class ChannelError(Exception):
@@ -206,6 +206,15 @@ class Answering(Protocol):
 
 
 @runtime_checkable
+class Amending(Protocol):
+    """A channel that changes (manifest: `edits`) or takes back (`deletes`) what it sent, where the platform can."""
+
+    async def amend(self, amendment: Amendment, before_call: BeforeCall) -> None:
+        """Make the change known; doing it twice is harmless. Raises what `send` raises."""
+        ...
+
+
+@runtime_checkable
 class Checked(Protocol):
     """A channel that can try its account."""
 
@@ -222,6 +231,8 @@ class Manifest:
     title: str
     config: type[InboxConfig]
     build: Callable[[Any, Tools], Any]  # (config, tools) -> channel
+    edits: bool = False  # what was sent can be changed
+    deletes: bool = False  # what was sent can be taken back
     repeats_safely: bool = False  # the platform takes our key: a lost call is made again, not `unknown`
     per_second: float = 0.0  # calls that the platform allows to one account, shared by all workers; 0: any number
     burst: int = 1  # of them at once after a quiet time
@@ -236,6 +247,8 @@ def register(
     *,
     title: str,
     config: type[InboxConfig],
+    edits: bool = False,
+    deletes: bool = False,
     repeats_safely: bool = False,
     per_second: float = 0.0,
     burst: int = 1,
@@ -250,6 +263,8 @@ def register(
             title=title,
             config=config,
             build=cls,
+            edits=edits,
+            deletes=deletes,
             repeats_safely=repeats_safely,
             per_second=per_second,
             burst=burst,

@@ -227,6 +227,22 @@ class Outbound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Amendment:
+    """A message that was sent reads differently now, or is taken back. The same value at every try."""
+
+    key: str  # of this change: the same at every try, another for the next change
+    delivery_id: UUID
+    message_ref: str
+    external_ids: tuple[str, ...]  # what the platform called its parts, in their order
+    deleted: bool
+    to: tuple[Address, ...]
+    thread_key: str = ""
+    text: str = ""  # empty when it is deleted
+    html: str = ""
+    changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """One provider call: `index` of `count`, with the text and files that go into it."""
 
