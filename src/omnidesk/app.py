@@ -24,7 +24,7 @@ from omnidesk.config import Settings, SettingsError, secret_keys
 from omnidesk.db import embedded
 from omnidesk.db.listen import ARRIVED, Listener
 from omnidesk.db.session import Database
-from omnidesk.desk import job_exports, job_updates, webhooks
+from omnidesk.desk import amend, job_exports, job_updates, webhooks
 from omnidesk.desk.accept import Door
 from omnidesk.desk.deliver import Deliverer
 from omnidesk.desk.feed import Feed
@@ -124,7 +124,10 @@ def open_desk(settings: Settings) -> Desk:
 async def work(settings: Settings, stop: asyncio.Event) -> None:
     """A worker process, until `stop`."""
     desk = open_desk(settings)
-    kinds = {"message": Messages(desk.db, desk.channels, desk.files)}
+    kinds = {
+        "message": Messages(desk.db, desk.channels, desk.files),
+        amend.KIND: amend.Amendments(desk.db, desk.channels, desk.files),
+    }
     told = {webhooks.KIND: Webhooks(desk.db, desk.vault, desk.http, settings.public_url)}
     parts = worker.Parts(
         db=desk.db,

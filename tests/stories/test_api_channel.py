@@ -150,3 +150,75 @@ def shape(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: shape(each) for name, each in value.items()}
     return type(value).__name__ if not isinstance(value, list) else [shape(each) for each in value[:1]]
+
+
+async def test_an_answer_is_changed_and_taken_back_behind_itself_and_the_shop_is_told(desk: Desk) -> None:
+    async with shop() as outside:
+        inbox = await connect(desk, outside)
+        olena = await desk.agent("Olena")
+        await posts(desk, inbox, external_id="m1", thread="t1", sender={"address": "u-17"}, text="Where is it?")
+        [ticket] = await desk.tickets(1)
+
+        async def told(count: int) -> list[dict[str, Any]]:
+            async def enough() -> bool:
+                return len(outside.replies) >= count
+
+            await until(enough)
+            return outside.replies
+
+        await told(1)  # the acknowledgement
+        answer = await desk.answers(olena, ticket["id"], "It left todday.")
+        message = f"/v1/messages/{answer['id']}"
+        edited = await olena.api.patch(message, json={"text": "It left today."}, headers={"if-match": "*"})
+        assert edited.status_code == 200, edited.text
+        _, sent, change = await told(3)
+        assert [one["type"] for one in (sent, change)] == ["message.sent", "message.edited"]
+        assert (sent["data"]["text"], change["data"]["text"]) == ("It left todday.", "It left today.")
+        assert (change["data"]["id"], change["data"]["thread"]) == (sent["data"]["id"], "t1")
+
+        assert (await olena.api.delete(message, headers={"if-match": "*"})).status_code == 200
+        gone = (await told(4))[3]
+        assert (gone["type"], gone["data"]["id"]) == ("message.deleted", sent["data"]["id"])
+        assert "text" not in gone["data"]
+        assert len({one["webhook_id"] for one in outside.replies}) == 4
+
+
+async def test_a_change_that_the_shop_refuses_asks_an_agent_to_look(desk: Desk) -> None:
+    async with shop() as outside:
+        inbox = await connect(desk, outside)
+        olena = await desk.agent("Olena")
+        await posts(desk, inbox, external_id="m1", thread="t1", sender={"address": "u-17"}, text="Where is it?")
+        [ticket] = await desk.tickets(1)
+        answer = await desk.answers(olena, ticket["id"], "It left todday.")
+
+        async def both_came() -> bool:
+            return len(outside.replies) == 2
+
+        await until(both_came)
+        outside.status = 422
+        assert (await olena.api.delete(f"/v1/messages/{answer['id']}", headers={"if-match": "*"})).status_code == 200
+
+        async def told() -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = await desk.get("/v1/events", types="message.not_changed")
+            return found
+
+        [event] = await until(told)
+        assert event["ticket_id"] == ticket["id"]
+        assert (event["data"]["action"], "422" in event["data"]["reason"]) == ("delete", True)
+        assert (await desk.ticket(ticket["id"]))["attention"] == "message_not_changed"
+
+
+async def test_a_mail_that_left_is_neither_changed_nor_taken_back(desk: Desk) -> None:
+    olena = await desk.agent("Olena")
+    await desk.writes("ivan@customer.example", "Where is it?")
+    [ticket] = await desk.tickets(1)
+    answer = await desk.answers(olena, ticket["id"], "It left todday.")
+    message = f"/v1/messages/{answer['id']}"
+    for refused in (
+        await olena.api.patch(message, json={"text": "It left today."}, headers={"if-match": "*"}),
+        await olena.api.delete(message, headers={"if-match": "*"}),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (422, "channel_cannot_edit")
+        assert refused.json()["channel"] == "email"
+    channels = {one["name"]: one for one in await desk.get("/v1/channels")}
+    assert (channels["email"]["edits"], channels["api"]["edits"], channels["api"]["deletes"]) == (False, True, True)

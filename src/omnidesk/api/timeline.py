@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Response
+from fastapi import Request, Response
 from pydantic import BaseModel, Field
 
+from omnidesk.api import etags
 from omnidesk.api.deps import (
     AgentId,
     AttachmentId,
@@ -18,6 +19,7 @@ from omnidesk.api.deps import (
     DeliveryId,
     Home,
     IdentityId,
+    IfNoneMatch,
     InboxId,
     MessageId,
     Now,
@@ -88,6 +90,7 @@ class MessageOut(Shown):
     at: datetime = Field(description="As the platform orders it")
     edited_at: datetime | None
     deleted_at: datetime | None
+    version: int = Field(description="Rises with each change of the words")
     created_at: datetime
     files: list[FileOut]
     deliveries: list[DeliveryOut]
@@ -234,14 +237,20 @@ class NoteIn(Body):
     attachment_ids: Files = Field(default_factory=list)
 
 
-async def _made(db: Db, message_id: UUID, response: Response) -> MessageOut:
+async def made(db: Db, message_id: UUID, response: Response) -> MessageOut:
     async with db.connection() as tx:
         message = await rows.message(tx, message_id)
         assert message is not None
         shown = (await dressed(tx, [message]))[0]
     assert isinstance(shown, MessageOut)
     response.headers["Location"] = f"/v1/messages/{ids.encode('message', message_id)}"
+    response.headers["ETag"] = etag(shown)
     return shown
+
+
+def etag(message: MessageOut) -> str:
+    """The version, and a digest: deliveries are shown with it, and change by themselves."""
+    return etags.of(message.version, message.model_dump_json().encode())
 
 
 @routes.post("/tickets/{ticket_id}/replies", status_code=201, summary="Reply to the customer")
@@ -276,7 +285,7 @@ async def create_reply(
         request_id=request_id,
         now=now,
     )
-    return await _made(db, message_id, response)
+    return await made(db, message_id, response)
 
 
 @routes.post("/tickets/{ticket_id}/promises", status_code=201, summary="Tell the customer another date")
@@ -304,7 +313,7 @@ async def create_promise(
         request_id=request_id,
         now=now,
     )
-    return await _made(db, message_id, response)
+    return await made(db, message_id, response)
 
 
 @routes.post("/tickets/{ticket_id}/notes", status_code=201, summary="Write a note for colleagues")
@@ -322,11 +331,13 @@ async def create_note(
     message_id = await desk.note(
         db, ticket_id, actor, body.text, attachment_ids=body.attachment_ids, request_id=request_id, now=now
     )
-    return await _made(db, message_id, response)
+    return await made(db, message_id, response)
 
 
-@routes.get("/messages/{message_id}", summary="Read a message")
-async def read_message(message_id: MessageId, actor: ReadsTickets, db: Db) -> MessageOut:
+@routes.get("/messages/{message_id}", summary="Read a message", response_model=MessageOut)
+async def read_message(
+    message_id: MessageId, request: Request, response: Response, actor: ReadsTickets, db: Db, _: IfNoneMatch
+) -> Any:
     """One message or note, with its files and what became of each way out."""
     async with db.connection() as tx:
         home = await rows.ticket_of(tx, message_id)
@@ -336,6 +347,9 @@ async def read_message(message_id: MessageId, actor: ReadsTickets, db: Db) -> Me
         shown = (await dressed(tx, [message]))[0]
     await seen(db, home, actor)
     assert isinstance(shown, MessageOut)
+    response.headers["ETag"] = current = etag(shown)
+    if etags.unchanged(request, current):
+        return Response(status_code=304, headers={"ETag": current})
     return shown
 
 
@@ -354,10 +368,10 @@ async def _delivery(db: Db, delivery_id: UUID, actor: ReadsTickets) -> UUID:
 async def resend(
     delivery_id: DeliveryId, response: Response, actor: WritesMessages, db: Db, request_id: RequestId
 ) -> MessageOut:
-    """For what is unknown, rejected or bounced: you say that it did not arrive."""
+    """For what is unknown, rejected or bounced: you say that it did not arrive. What is on its way is 409."""
     message_id = await _delivery(db, delivery_id, actor)
     await desk.resend(db, delivery_id, actor, request_id=request_id)
-    return await _made(db, message_id, response)
+    return await made(db, message_id, response)
 
 
 @routes.post("/deliveries/{delivery_id}/arrived", summary="Say that a message arrived")
@@ -367,4 +381,4 @@ async def arrived(
     """For what is unknown: you know that it arrived."""
     message_id = await _delivery(db, delivery_id, actor)
     await desk.mark_arrived(db, delivery_id, actor, request_id=request_id)
-    return await _made(db, message_id, response)
+    return await made(db, message_id, response)

@@ -215,6 +215,21 @@ async def read(tx: Tx, delivery_id: UUID) -> dict[str, Any] | None:
     return dict(row) if row else None
 
 
+async def is_gone(tx: Tx, delivery_id: UUID) -> bool:
+    """Whether its message was deleted, or somebody whom it is for was erased."""
+    return bool(
+        await tx.driver.fetchval(
+            """
+            SELECT m.deleted_at IS NOT NULL
+                OR EXISTS (SELECT FROM identities AS i JOIN contacts AS p ON p.id = i.contact_id
+                            WHERE i.id = ANY(d.to_ids || d.cc_ids) AND p.erased_at IS NOT NULL)
+              FROM deliveries AS d JOIN messages AS m ON m.id = d.message_id WHERE d.id = $1
+            """,
+            delivery_id,
+        )
+    )
+
+
 async def of_messages(tx: Tx, message_ids: Sequence[UUID]) -> list[dict[str, Any]]:
     """The deliveries of messages, for a timeline; with the addresses they went to."""
     records = await tx.driver.fetch(

@@ -100,6 +100,17 @@ async def take_unreferenced(tx: Tx, days: int, limit: int = 1_000) -> list[bytes
     return [row["sha256"] for row in rows]
 
 
+async def let_go(tx: Tx, message_ids: Sequence[UUID]) -> None:
+    """The files of deleted messages: their bytes are swept when nothing else points to them."""
+    await tx.driver.execute(
+        """
+        UPDATE attachments SET state = 'deleted', sha256 = NULL, source_url = NULL
+         WHERE message_id = ANY($1::uuid[]) AND state <> 'erased'
+        """,
+        list(message_ids),
+    )
+
+
 async def take_free(tx: Tx, hashes: Sequence[bytes]) -> list[bytes]:
     """Drop the rows of those files that nothing points to any more, however young; their hashes.
 

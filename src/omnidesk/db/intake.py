@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from omnidesk.db import tables
+from omnidesk.db import files, tables
 from omnidesk.db.bulk import Bulk
 from omnidesk.db.session import Tx
 
@@ -115,7 +115,7 @@ async def edit_messages(tx: Tx, rows: Sequence[tuple[UUID, UUID, str, str, datet
                             AS e (revision_id, message_id, text, html, at)),
              kept AS (INSERT INTO message_revisions (id, message_id, text, html)
                       SELECT e.revision_id, m.id, m.text, m.html FROM e JOIN messages m ON m.id = e.message_id)
-        UPDATE messages AS m SET text = e.text, html = e.html, edited_at = e.at FROM e
+        UPDATE messages AS m SET text = e.text, html = e.html, edited_at = e.at, version = m.version + 1 FROM e
          WHERE m.id = e.message_id AND m.deleted_at IS NULL
         """,
         *columns,
@@ -128,12 +128,13 @@ async def delete_messages(tx: Tx, message_ids: Sequence[UUID], at: datetime) -> 
         await tx.driver.execute("DELETE FROM message_revisions WHERE message_id = ANY($1::uuid[])", message_ids)
         await tx.driver.execute(
             """
-            UPDATE messages SET text = '', html = '', quoted = '', deleted_at = $2
+            UPDATE messages SET text = '', html = '', quoted = '', deleted_at = $2, version = version + 1
              WHERE id = ANY($1::uuid[]) AND deleted_at IS NULL
             """,
             message_ids,
             at,
         )
+        await files.let_go(tx, message_ids)
 
 
 TICKETS = Bulk(

@@ -8,7 +8,15 @@ from uuid import UUID
 from omnidesk.db.session import Tx
 from omnidesk.domain.tickets import Status, Ticket
 
-ASKING_FOR_AN_ANSWER = ["sla_warning", "sla_breached", "promise_broken", "chaser", "escalated", "stalled"]
+ASKING_FOR_AN_ANSWER = [
+    "sla_warning",
+    "sla_breached",
+    "promise_broken",
+    "chaser",
+    "escalated",
+    "stalled",
+    "message_not_changed",
+]
 """Why a ticket asks for attention until somebody answers."""
 
 

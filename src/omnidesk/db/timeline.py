@@ -41,6 +41,7 @@ class Message:
     at: datetime
     edited_at: datetime | None
     deleted_at: datetime | None
+    version: int
     created_at: datetime
 
     @property
@@ -69,7 +70,8 @@ class Happened:
 _MESSAGE = """
 SELECT m.id, m.conversation_id, m.direction, m.kind, m.author, m.identity_id, m.agent_id,
        coalesce(a.name, nullif(i.name, ''), c.name, '') AS author_name, coalesce(i.address, '') AS address,
-       m.subject, m.text, m.quoted, m.html, m.hints, m.automatic, m.at, m.edited_at, m.deleted_at, m.created_at
+       m.subject, m.text, m.quoted, m.html, m.hints, m.automatic, m.at, m.edited_at, m.deleted_at,
+       m.version, m.created_at
   FROM messages m
   LEFT JOIN agents a ON a.id = m.agent_id
   LEFT JOIN identities i ON i.id = m.identity_id

@@ -62,7 +62,7 @@ async def reply(
     Raises NotFound; Invalid (empty, too long); Refused with `ticket_closed`, `ticket_spam`, `ticket_merged`,
     `secret_request_blocked`, `conversation_required`, `wrong_recipient`, `unknown_attachment`; NoWayOut.
     """
-    _check(text, attachment_ids)
+    check(text, attachment_ids)
     ways = await ways_of(db, channels, ticket_id)
     ids_made = (new_id(now), new_id(now))
 
@@ -156,7 +156,7 @@ async def note(
     now: datetime,
 ) -> UUID:
     """Store an internal note: it belongs to the ticket and never leaves the desk. Raises NotFound, Invalid, Refused."""
-    _check(text, attachment_ids, note=True)
+    check(text, attachment_ids, note=True)
     message_id = new_id(now)
 
     async def work(tx: Tx) -> UUID:
@@ -173,7 +173,8 @@ async def note(
     return await db.repeating(work)
 
 
-def _check(text: str, attachment_ids: Sequence[UUID], *, note: bool = False) -> None:
+def check(text: str, attachment_ids: Sequence[UUID], *, note: bool = False) -> None:
+    """What may be said. Raises Invalid (empty, too long, no text), Refused (`secret_request_blocked`)."""
     if not text.strip() and not attachment_ids:
         raise Invalid("Say something.", [FieldError(pointer="/text", code="required", message="Say something.")])
     if len(text) > MAX_TEXT:

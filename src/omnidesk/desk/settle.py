@@ -13,7 +13,7 @@ from omnidesk.db import settle as calls
 from omnidesk.db.deliveries import Change
 from omnidesk.db.session import Database, Tx
 from omnidesk.domain import ids
-from omnidesk.domain.errors import NotFound, Refused
+from omnidesk.domain.errors import Conflict, Gone, NotFound, Refused
 from omnidesk.domain.events import Event, EventType
 from omnidesk.domain.messages import Ref
 from omnidesk.domain.people import SYSTEM, Actor
@@ -87,11 +87,16 @@ async def report(tx: Tx, reports: Sequence[Report]) -> list[UUID | None]:
 async def resend(db: Database, delivery_id: UUID, actor: Actor, *, request_id: str | None = None) -> None:
     """An agent says: send it again. The same key goes with it, so that a platform that has it may notice.
 
-    Raises NotFound; Refused (`not_resendable`) for what is on its way or arrived.
+    Raises NotFound; Conflict (`already_sending`) for what is on its way, also when somebody else was faster; Gone
+    (`message_deleted`); Refused (`not_resendable`) for what arrived.
     """
 
     async def work(tx: Tx) -> None:
         row = await _locked(tx, delivery_id)
+        if await deliveries.is_gone(tx, delivery_id):
+            raise Gone("This message was deleted.", code="message_deleted")
+        if row["state"] in {"queued", "deferred"}:
+            raise Conflict("This is on its way already.", code="already_sending")
         again = await calls.requeue(tx, delivery_id)
         if not again and row["state"] == "bounced":
             again = await calls.repeat(tx, delivery_id)

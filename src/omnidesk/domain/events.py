@@ -26,6 +26,9 @@ class EventType(StrEnum):
     MESSAGE_EDITED = "message.edited"
     MESSAGE_DELETED = "message.deleted"
     NOTE_CREATED = "note.created"
+    NOTE_EDITED = "note.edited"
+    NOTE_DELETED = "note.deleted"
+    MESSAGE_NOT_CHANGED = "message.not_changed"  # the platform refused an edit or a deletion; data: action, reason
     DELIVERY_CHANGED = "delivery.changed"  # sent, deferred, rejected, unknown, bounced, delivered, read
     PROMISE_MADE = "promise.made"
     PROMISE_KEPT = "promise.kept"
