@@ -97,7 +97,8 @@ class Desk:
             found: UUID = await tx.driver.fetchval("SELECT id FROM queues WHERE is_default")
         return found
 
-    async def another_queue(self, name: str) -> UUID:
+    async def another_queue(self, name: str, *, open_to_all: bool = False) -> UUID:
+        """A queue with a lead of its own; without anybody it would be open to all."""
         queue_id = self.new_id()
         async with self.db.connection() as tx:
             await tx.driver.execute(
@@ -106,6 +107,8 @@ class Desk:
                 queue_id,
                 name,
             )
+        if not open_to_all:
+            await self.agent(f"Lead-{name}", queues=(queue_id,))
         return queue_id
 
     async def inbox(self, name: str = "API") -> str:

@@ -137,7 +137,8 @@ async def test_an_export_shows_what_its_owner_may_see_when_it_runs(work: Work) -
     desk = work.desk
     cards = await desk.another_queue("Cards")
     boris = await desk.agent("Boris", queues=(cards,))
-    ours, theirs = await desk.ticket(queue_id=cards), await desk.ticket()
+    loans = await desk.another_queue("Loans")
+    ours, theirs = await desk.ticket(queue_id=cards), await desk.ticket(queue_id=loans)
     browser = await desk.signed_in(boris)
     at = await work.done(browser, kind="tickets.export", columns=["id"])
     assert [row["id"] for row in await work.table(at)] == [ours]
@@ -145,7 +146,7 @@ async def test_an_export_shows_what_its_owner_may_see_when_it_runs(work: Work) -
     later = await work.ask(browser, kind="tickets.export", columns=["id"])
     async with desk.db.transaction() as tx:
         await tx.driver.execute("DELETE FROM queue_agents WHERE agent_id = $1", boris)
-        await tx.driver.execute("INSERT INTO queue_agents VALUES ($1, $2)", await desk.queue(), boris)
+        await tx.driver.execute("INSERT INTO queue_agents VALUES ($1, $2)", loans, boris)
     while await work.runner.step():
         pass
     assert [row["id"] for row in await work.table(later)] == [theirs]
@@ -327,7 +328,7 @@ async def test_nobody_changes_what_he_does_not_see(work: Work) -> None:
     desk = work.desk
     cards = await desk.another_queue("Cards")
     boris = await desk.agent("Boris", queues=(cards,))
-    theirs = await desk.ticket(status="open")
+    theirs = await desk.ticket(status="open", queue_id=await desk.another_queue("Loans"))
     at = await work.done(
         await desk.signed_in(boris), kind="tickets.update", tickets=[{"id": theirs}], changes={"urgency": "high"}
     )

@@ -116,7 +116,8 @@ async def test_addresses_telephones_and_orders_are_found_however_they_are_writte
 async def test_what_one_may_not_see_is_not_found(desk: Desk) -> None:
     cards = await desk.another_queue("cards")
     everybody, limited = await desk.key(), await desk.key(queue_ids=frozenset({cards}))
-    seen, hidden = await desk.ticket("a", queue_id=cards), await desk.ticket("b")
+    parcels = await desk.another_queue("parcels")
+    seen, hidden = await desk.ticket("a", queue_id=cards), await desk.ticket("b", queue_id=parcels)
     for ticket in (seen, hidden):
         await note(everybody, ticket, "Возврат")
     await keeps_up(desk)

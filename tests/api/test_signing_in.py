@@ -5,6 +5,7 @@ import zlib
 from datetime import timedelta
 
 from omnidesk.desk import access
+from omnidesk.desk.access import keys
 from omnidesk.domain import ids
 from omnidesk.domain.people import Role
 from tests.api.conftest import PASSWORD, SITE, Desk
@@ -40,7 +41,7 @@ async def test_a_forged_key_with_a_known_name_and_a_right_checksum_is_refused(de
     secret = await desk.secret("queues:read")
     _, other = access.new_secret()
     body = "_".join([*secret.split("_")[:3], other.split("_")[3]])[:-6]
-    forged = body + access._base62(zlib.crc32(body.encode()), 6)
+    forged = body + keys.base62(zlib.crc32(body.encode()), 6)
     assert access.public_part(forged) == access.public_part(secret)
 
     stranger = await desk.client(authorization=f"Bearer {forged}")

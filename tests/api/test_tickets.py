@@ -174,7 +174,7 @@ async def test_tickets_are_given_taken_over_and_given_back(desk: Desk) -> None:
 
 async def test_a_reply_is_queued_and_its_delivery_is_seen(desk: Desk) -> None:
     boss = await desk.signed_in(await desk.agent("Boss", Role.SUPERVISOR))
-    url = f"/v1/tickets/{await desk.ticket()}"
+    url = f"/v1/tickets/{await desk.ticket(queue_id=await desk.another_queue('cards'))}"
 
     sent = await boss.post(f"{url}/replies", json={"text": "It is on its way.", "status_after": "pending"})
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from fastapi import Request, Response
 
 from omnidesk.desk import access
-from omnidesk.desk.access import SignedIn, rights
+from omnidesk.desk.access import Credential, SignedIn, rights
 from omnidesk.domain.errors import Forbidden, Unauthenticated
 from omnidesk.domain.people import SCOPES, Actor
 
@@ -102,10 +102,9 @@ class Needs:
         return actor
 
 
-async def again(request: Request) -> Actor | None:
-    """Who asks now, of a request that lasts: None when the key was revoked or the session is over."""
-    request.state.actor = None
-    try:
-        return await authenticate(request)
-    except (Unauthenticated, Forbidden):
-        return None
+def credential(request: Request) -> Credential:
+    """What the caller, who was let in, came with."""
+    header = request.headers.get("authorization")
+    if header is not None:
+        return Credential.of_key(header.partition(" ")[2].strip())
+    return Credential.of_session(session_token(request) or "")

@@ -1,8 +1,8 @@
 """The feed: what happened, in one sequence, to be read or followed without a gap."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import aclosing, suppress
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -17,9 +17,10 @@ from omnidesk.api.paging import Limit, PageInfo
 from omnidesk.api.route import router
 from omnidesk.db import events as rows
 from omnidesk.db.events import Numbered
+from omnidesk.desk import following
 from omnidesk.desk.access import rights
 from omnidesk.desk.feed import TooSlow
-from omnidesk.domain.events import EventType, subject
+from omnidesk.domain.events import TOLD, subject
 from omnidesk.domain.people import Actor
 
 routes = router("events")
@@ -62,38 +63,11 @@ def shown(event: Numbered) -> EventOut:
     )
 
 
-def wants(actor: Actor, types: frozenset[str] | None) -> Callable[[Numbered], bool]:
-    """What an actor may see of the feed: by the present queue of the ticket and the inbox where it began.
-
-    What is about no ticket (agents, queues …) is for those without limits of their key; keys are for those
-    who may administer them.
-    """
-    may = rights(actor)
-    limited = actor.kind == "key" and bool(actor.queue_ids or actor.inbox_ids)
-
-    def check(event: Numbered) -> bool:
-        if types is not None and event.type not in types:
-            return False
-        if event.ticket_id is not None:
-            return (not actor.queue_ids or event.queue_id in actor.queue_ids) and (
-                not actor.inbox_ids or event.inbox_id in actor.inbox_ids
-            )
-        if event.type.startswith("key."):
-            return "keys:write" in may
-        if event.type.startswith("contact."):
-            return not (actor.queue_ids or actor.inbox_ids)
-        if event.type.startswith("arrival."):
-            return "arrivals:read" in may and not limited
-        return not limited
-
-    return check
-
-
 def _types(text: str | None) -> frozenset[str] | None:
     if not text:
         return None
     names = frozenset(name.strip() for name in text.split(","))
-    unknown = sorted(names - set(EventType))
+    unknown = sorted(names - TOLD)
     if unknown:
         raise Malformed(f"There is no event type {unknown[0][:50]!r}.")
     return names
@@ -109,13 +83,14 @@ async def list_events(
 ) -> EventPage:
     """The next events after a number, in order. `page.next_cursor` goes into `after`, also at the end: poll with it."""
     kinds, found, position, more = _types(types), list[Numbered](), after, True
-    check = wants(actor, kinds)
+    told = following.teller(actor)
     async with db.connection() as tx:
         for _ in range(SCANNED // 500):
-            some = await rows.events_after(tx, position, sorted(kinds) if kinds else None, limit=500)
+            some = await rows.events_after(tx, position, following.stored_types(kinds), limit=500)
             for event in some:
-                if check(event):
-                    found.append(event)
+                seen = told(event)
+                if seen is not None and (kinds is None or seen.type in kinds):
+                    found.append(seen)
                 position = event.seq
                 if len(found) == limit:
                     break
@@ -141,7 +116,8 @@ async def stream_events(
 ) -> StreamingResponse:
     """Server-sent events with the ids of the sequence: whoever comes back with `Last-Event-ID` misses nothing.
 
-    A comment comes every 15 seconds. The stream ends when rights end, or for one who reads too slowly.
+    A comment comes every 15 seconds. The stream ends within seconds when rights end, and for one who reads too
+    slowly. A ticket that moves out of your sight is told as `ticket.left`, one that moves in as `ticket.entered`.
     """
     kinds = _types(types)
     begin = after
@@ -159,32 +135,40 @@ async def stream_events(
     )
 
 
+class _Reader:
+    """Who reads a stream, as he is now, and what he is told."""
+
+    def __init__(self, actor: Actor, kinds: frozenset[str] | None) -> None:
+        self._actor, self._kinds, self._told = actor, kinds, following.teller(actor)
+        self.ready, self.gone = asyncio.Event(), False
+
+    def told(self, event: Numbered) -> Numbered | None:
+        seen = self._told(event)
+        return seen if seen is not None and (self._kinds is None or seen.type in self._kinds) else None
+
+    def wants(self, event: Numbered) -> bool:
+        return self.told(event) is not None
+
+    def now_is(self, actor: Actor | None) -> None:
+        if actor is None or "events:read" not in rights(actor):
+            self.gone = True
+            self.ready.set()
+        elif actor != self._actor:
+            self._actor, self._told = actor, following.teller(actor)
+
+
 async def _stream(
     request: Request, actor: Actor, parts: Home, begin: int, kinds: frozenset[str] | None
 ) -> AsyncIterator[str]:
-    check = [wants(actor, kinds)]
+    reader = _Reader(actor, kinds)
     yield f"retry: 2000\nid: {begin}\n\n"
-    source = parts.feed.subscribe(begin, lambda event: check[0](event))
-    pending: asyncio.Future[Numbered] | None = None
-    try:
-        while True:
-            pending = pending or asyncio.ensure_future(anext(source))
-            done, _ = await asyncio.wait({pending}, timeout=HEARTBEAT_S)
-            if done:
-                event, pending = pending.result(), None
-                yield f"id: {event.seq}\nevent: {event.type}\ndata: {shown(event).model_dump_json()}\n\n"
-                continue
-            now_may = await auth.again(request)
-            if now_may is None or "events:read" not in rights(now_may):
-                return
-            check[0] = wants(now_may, kinds)
-            yield ": still here\n\n"
-    except (StopAsyncIteration, TooSlow):
-        return
-    finally:
-        if pending is not None:
-            pending.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await pending
-        with suppress(RuntimeError):
-            await source.aclose()  # type: ignore[attr-defined]
+    with request.app.state.standing.follows(auth.credential(request), reader.now_is), suppress(TooSlow):
+        async with aclosing(parts.feed.watch(begin, reader.wants, reader.ready, HEARTBEAT_S)) as events:
+            async for event in events:
+                if reader.gone:
+                    return
+                told = reader.told(event) if event is not None else None
+                if told is not None:
+                    yield f"id: {told.seq}\nevent: {told.type}\ndata: {shown(told).model_dump_json()}\n\n"
+                elif event is None:
+                    yield ": still here\n\n"

@@ -43,7 +43,7 @@ from omnidesk.api.deps import Parts
 from omnidesk.api.edge import Edge
 from omnidesk.api.health import Figures
 from omnidesk.api.paging import Cursors
-from omnidesk.desk.access import Keyring
+from omnidesk.desk.access import Keyring, Standing
 
 ROUTERS = (
     tickets.routes,
@@ -81,7 +81,8 @@ UPLOAD_OVERHEAD = 64 * 1024  # the other parts of a form
 def create_api(parts: Parts) -> FastAPI:
     """The ASGI application. Further routers (webhooks' door, pages) may be added to it.
 
-    `app.state` holds `parts`, `keyring`, `cursors` and `figures`. Errors anywhere in it become problem documents.
+    `app.state` holds `parts`, `keyring`, `standing`, `cursors` and `figures`. Errors anywhere in it become problem
+    documents.
     """
     app = FastAPI(
         title="Omnidesk",
@@ -93,6 +94,7 @@ def create_api(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     app.state.keyring = Keyring(parts.db)
+    app.state.standing = Standing(parts.db, parts.now)
     app.state.cursors = Cursors(parts.vault.derived("cursors"))
     app.state.figures = figures = Figures(parts.db, version=parts.settings.version)
     app.state.keyed = asyncio.Semaphore(idempotency.AT_ONCE)

@@ -11,7 +11,8 @@ from omnidesk.api.deps import AgentId, Anybody, Body, Clean, Home, InboxId, Now,
 from omnidesk.api.idempotency import unaffected
 from omnidesk.api.route import router
 from omnidesk.desk import access
-from omnidesk.desk.access import NOWHERE, Newcomer, SignedIn, rights
+from omnidesk.desk.access import Newcomer, SignedIn, rights
+from omnidesk.domain import sight
 from omnidesk.domain.errors import Forbidden
 from omnidesk.domain.people import Actor
 
@@ -48,7 +49,9 @@ class Me(Shown):
     language: str
     scopes: list[str] = Field(description="What you may do", examples=[["tickets:read", "tickets:write"]])
     inbox_ids: list[InboxId] = Field(description="Empty: no limit")
-    queue_ids: list[QueueId] | None = Field(description="Whose tickets you see; null: of all queues")
+    queue_ids: list[QueueId] | None = Field(
+        description="Whose tickets you see, beside what is assigned to you; null: of all queues"
+    )
 
 
 class SessionOut(Shown):
@@ -57,6 +60,7 @@ class SessionOut(Shown):
 
 
 def _me(actor: Actor) -> Me:
+    queues = sight.queues_of(actor)
     return Me(
         kind="agent" if actor.kind == "agent" else "key",
         agent_id=actor.agent_id,
@@ -65,7 +69,7 @@ def _me(actor: Actor) -> Me:
         language=actor.language,
         scopes=sorted(rights(actor)),
         inbox_ids=sorted(actor.inbox_ids),
-        queue_ids=sorted(actor.queue_ids - {NOWHERE}) if actor.queue_ids else None,
+        queue_ids=None if queues is None else sorted(queues),
     )
 
 

@@ -20,11 +20,14 @@ class Person:
     password_hash: str | None
     disabled_at: datetime | None
     queue_ids: Sequence[UUID]  # the queues he is a member of
+    open_queue_ids: Sequence[UUID]  # the queues that have no members: open to all
 
 
 _PERSON = """
     a.id, a.name, a.email, a.role, a.language, a.password_hash, a.disabled_at,
-    ARRAY(SELECT queue_id FROM queue_agents q WHERE q.agent_id = a.id ORDER BY queue_id) AS queue_ids
+    ARRAY(SELECT queue_id FROM queue_agents q WHERE q.agent_id = a.id ORDER BY queue_id) AS queue_ids,
+    ARRAY(SELECT id FROM queues o WHERE NOT EXISTS (SELECT FROM queue_agents m WHERE m.queue_id = o.id))
+        AS open_queue_ids
 """
 
 
@@ -36,6 +39,13 @@ async def person_by_email(tx: Tx, email: str) -> Person | None:
 async def person(tx: Tx, agent_id: UUID) -> Person | None:
     row = await tx.driver.fetchrow(f"SELECT {_PERSON} FROM agents a WHERE a.id = $1", agent_id)  # noqa: S608
     return Person(**dict(row)) if row else None
+
+
+async def persons(tx: Tx, agent_ids: Sequence[UUID]) -> dict[UUID, Person]:
+    if not agent_ids:
+        return {}
+    rows = await tx.driver.fetch(f"SELECT {_PERSON} FROM agents a WHERE a.id = ANY($1::uuid[])", agent_ids)  # noqa: S608
+    return {row["id"]: Person(**dict(row)) for row in rows}
 
 
 async def administrators(tx: Tx) -> list[Person]:
@@ -72,22 +82,29 @@ async def add_session(tx: Tx, token_hash: bytes, agent_id: UUID, *, now: datetim
 
 
 async def session(tx: Tx, token_hash: bytes) -> Session | None:
-    row = await tx.driver.fetchrow(
+    return (await sessions(tx, [token_hash])).get(token_hash)
+
+
+async def sessions(tx: Tx, token_hashes: Sequence[bytes]) -> dict[bytes, Session]:
+    """By the hashes of their tokens."""
+    rows = await tx.driver.fetch(
         f"""
-        SELECT s.created_at, s.seen_at, s.expires_at, {_PERSON}
-          FROM sessions s JOIN agents a ON a.id = s.agent_id WHERE s.token_hash = $1
+        SELECT s.token_hash, s.created_at, s.seen_at, s.expires_at, {_PERSON}
+          FROM sessions s JOIN agents a ON a.id = s.agent_id WHERE s.token_hash = ANY($1::bytea[])
         """,  # noqa: S608 - our own columns
-        token_hash,
+        token_hashes,
     )
-    if row is None:
-        return None
-    values = dict(row)
-    times = {name: values.pop(name) for name in ("created_at", "seen_at", "expires_at")}
-    return Session(person=Person(**values), **times)
+    found = {}
+    for row in rows:
+        values = dict(row)
+        times = {name: values.pop(name) for name in ("created_at", "seen_at", "expires_at")}
+        token_hash = bytes(values.pop("token_hash"))
+        found[token_hash] = Session(person=Person(**values), **times)
+    return found
 
 
-async def touch_session(tx: Tx, token_hash: bytes, now: datetime) -> None:
-    await tx.driver.execute("UPDATE sessions SET seen_at = $2 WHERE token_hash = $1", token_hash, now)
+async def touch_sessions(tx: Tx, token_hashes: Sequence[bytes], now: datetime) -> None:
+    await tx.driver.execute("UPDATE sessions SET seen_at = $2 WHERE token_hash = ANY($1::bytea[])", token_hashes, now)
 
 
 async def end_session(tx: Tx, token_hash: bytes) -> None:
@@ -197,9 +214,12 @@ async def add_key(tx: Tx, key: Key) -> None:
     )
 
 
-async def key_by_public_id(tx: Tx, public_id: str) -> Key | None:
-    row = await tx.driver.fetchrow(f"SELECT {_KEY} FROM api_keys WHERE public_id = $1", public_id)  # noqa: S608
-    return Key(**dict(row)) if row else None
+async def keys_by_public_id(tx: Tx, public_ids: Sequence[str]) -> dict[str, tuple[Key, Person | None]]:
+    """Keys with their agents, if they are personal ones."""
+    rows = await tx.driver.fetch(f"SELECT {_KEY} FROM api_keys WHERE public_id = ANY($1::text[])", public_ids)  # noqa: S608
+    keys = [Key(**dict(row)) for row in rows]
+    people = await persons(tx, sorted({key.agent_id for key in keys if key.agent_id}))
+    return {key.public_id: (key, people.get(key.agent_id) if key.agent_id else None) for key in keys}
 
 
 async def key(tx: Tx, key_id: UUID, *, lock: bool = False) -> Key | None:

@@ -29,6 +29,7 @@ class Numbered:
     at: datetime
     queue_id: UUID | None  # the ticket's present queue
     inbox_id: UUID | None  # the inbox in which the ticket began
+    assignee_id: UUID | None  # whose the ticket is now
 
 
 async def record(tx: Tx, events: Sequence[Event], *, request_id: str | None = None) -> None:
@@ -85,7 +86,8 @@ async def events_after(tx: Tx, seq: int, types: Sequence[str] | None = None, lim
     """The next events after this number, in order, at most `limit`; `types` None means all of them."""
     rows = await tx.driver.fetch(
         """
-        SELECT e.seq, e.type, e.ticket_id, e.subject_id, e.actor, e.data, e.request_id, e.at, t.queue_id, t.inbox_id
+        SELECT e.seq, e.type, e.ticket_id, e.subject_id, e.actor, e.data, e.request_id, e.at,
+               t.queue_id, t.inbox_id, t.assignee_id
           FROM events AS e LEFT JOIN tickets AS t ON t.id = e.ticket_id
          WHERE e.seq > $1 AND ($2::text[] IS NULL OR e.type = ANY ($2))
          ORDER BY e.seq LIMIT $3

@@ -1,12 +1,13 @@
 """Tickets as they are shown: lists, one ticket, what was decided and promised; and the row that a change locks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, Uuid, and_, any_, cast, false, func, literal, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from omnidesk.db import tables
 from omnidesk.db.session import Tx
@@ -60,19 +61,24 @@ _COLUMNS = [tables.tickets.c[name] for name in Row.__dataclass_fields__]
 
 
 def visible(actor: Actor) -> ColumnElement[bool] | None:
-    """What an actor may see, the one rule for lists, readers and files; None: everything.
+    """What an actor may see, the one rule for lists, readers, search, exports and files; None: everything.
 
-    A limit on queues or inboxes holds for the ticket's present queue and the inbox where it began; an agent
-    also sees what is assigned to himself.
+    Its twin in memory is `domain.sight.sees`, and says it in words.
     """
     rules: list[ColumnElement[bool]] = []
     if actor.inbox_ids:
-        rules.append(t.inbox_id.in_(sorted(actor.inbox_ids)))
+        rules.append(t.inbox_id == _any(actor.inbox_ids))
     if actor.queue_ids:
-        in_queue = t.queue_id.in_(sorted(actor.queue_ids))
-        own = t.assignee_id == actor.agent_id if actor.kind == "agent" and actor.agent_id else false()
-        rules.append(or_(in_queue, own))
+        rules.append(t.queue_id == _any(actor.queue_ids))
+    if actor.queues_seen is not None:
+        own = t.assignee_id == actor.agent_id if actor.agent_id else false()
+        rules.append(or_(t.queue_id == _any(actor.queues_seen), own))
     return and_(*rules) if rules else None
+
+
+def _any(wanted: Iterable[UUID]) -> ColumnElement[Any]:
+    """As one parameter, so that the statement is the same for whatever number."""
+    return any_(cast(sorted(wanted), ARRAY(Uuid)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from omnidesk.db.session import Tx
 
-TOLD_BY_MESSAGES = ("message.received", "message.created", "note.created")
-"""Events that say nothing beside the message that stands in the timeline itself."""
+UNTOLD = ("message.received", "message.created", "note.created", "ticket.moved")
+"""Events that say nothing beside what stands in the timeline itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +154,7 @@ async def _events(tx: Tx, ticket_id: UUID, after: Position | None, descending: b
         at,
         int(last) if last else None,
         limit,
-        list(TOLD_BY_MESSAGES),
+        list(UNTOLD),
     )
     return [Happened(**dict(row)) for row in rows]
 

@@ -66,7 +66,8 @@ async def load(tx: Tx, delivery_id: UUID) -> Loaded | None:
         SELECT d.webhook_id, w.url, w.secret,
                CASE WHEN w.old_secret_until > clock_timestamp() THEN w.old_secret END AS old_secret,
                w.disabled_at IS NULL AS is_on, d.seq, d.type, d.ticket_id, coalesce(e.at, d.created_at) AS at,
-               e.subject_id, coalesce(e.actor, 'system') AS actor, coalesce(e.data, '{}'::jsonb) AS data
+               e.subject_id, coalesce(e.actor, 'system') AS actor,
+               CASE WHEN e.type = d.type THEN e.data ELSE '{}'::jsonb END AS data
           FROM webhook_deliveries AS d JOIN webhooks AS w ON w.id = d.webhook_id
           LEFT JOIN events AS e ON e.seq = d.seq
          WHERE d.id = $1 AND w.deleted_at IS NULL

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, suppress
 
 from omnidesk.db import events
 from omnidesk.db.events import Numbered
@@ -42,10 +43,9 @@ async def number_batch(db: Database, listener: Listener | None = None) -> bool:
 
 
 class _Follower:
-    def __init__(self, wants: Wants, size: int) -> None:
-        self.wants, self.size = wants, size
+    def __init__(self, wants: Wants, size: int, ready: asyncio.Event) -> None:
+        self.wants, self.size, self.ready = wants, size, ready
         self.queue: deque[Numbered] = deque()
-        self.ready = asyncio.Event()
         self.cut: Exception | None = None
 
     def offer(self, event: Numbered) -> None:
@@ -106,8 +106,17 @@ class Feed:
         `after` None begins now; a number from the future counts as now. Ends when the feed stops; raises
         TooSlow when the follower lags: what it saw last is where it resumes. `wants` must not block.
         """
+        async with aclosing(self.watch(after, wants, asyncio.Event())) as events:
+            async for event in events:
+                if event is not None:
+                    yield event
+
+    async def watch(
+        self, after: int | None, wants: Wants, ready: asyncio.Event, beat_s: float | None = None
+    ) -> AsyncGenerator[Numbered | None, None]:
+        """As `subscribe`; and None when nothing came for `beat_s`, or `ready` was set to make it look up."""
         await self._started.wait()
-        follower = _Follower(wants, self._queue)
+        follower = _Follower(wants, self._queue, ready)
         position = self._cursor
         if after is not None:
             async with self._db.connection() as tx:
@@ -122,8 +131,10 @@ class Feed:
                 position = page[-1].seq if page else self._cursor
             self._followers.add(follower)  # nothing awaited since the comparison: the next page comes here, too
             while not self._stopped:
-                await follower.ready.wait()
-                follower.ready.clear()
+                await _set_within(ready, beat_s)
+                ready.clear()
+                if not follower.queue:
+                    yield None
                 while follower.queue:
                     event = follower.queue.popleft()
                     if event.seq > position:
@@ -132,3 +143,10 @@ class Feed:
                     raise follower.cut
         finally:
             self._followers.discard(follower)
+
+
+async def _set_within(ready: asyncio.Event, seconds: float | None) -> None:
+    """Wait until it is set, but no longer than that; without a task of its own, there are thousands of these."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await ready.wait()

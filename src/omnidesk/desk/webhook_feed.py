@@ -6,7 +6,7 @@ which many calls wait is left behind until some are made: its events stay where 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -16,43 +16,34 @@ from omnidesk.db.listen import NUMBERED, Listener
 from omnidesk.db.session import Database, Tx
 from omnidesk.db.webhook_deliveries import New
 from omnidesk.db.webhooks import Webhook
-from omnidesk.desk.access import rights
+from omnidesk.desk import following
 from omnidesk.desk.loops import REST_S, keep
 from omnidesk.desk.new_ids import new_id
 from omnidesk.desk.owners import Owners
 from omnidesk.desk.webhooks import again, call_of, find, switch_off
 from omnidesk.domain.people import Actor
+from omnidesk.domain.sight import Place
 
 PAGE = 200
 MOST_WAITING = 2_000  # calls of one webhook
 SCANNED = 5_000  # events of one request to replay
 
 
-def is_told(webhook: Webhook, owner: Actor, event: Numbered) -> bool:
-    """Whether this webhook hears of an event: of a type it wants, within its limits, and seen by its owner."""
-    if webhook.types and event.type not in webhook.types:
-        return False
-    if webhook.queue_ids and event.queue_id not in webhook.queue_ids:
-        return False
-    if webhook.inbox_ids and event.inbox_id not in webhook.inbox_ids:
-        return False
-    return _sees(owner, event)
+def told(webhook: Webhook, owner: Actor, event: Numbered) -> Numbered | None:
+    """How a webhook hears of an event: of a type it wants, within its limits, seen by its owner; None: it does not."""
+
+    def within(place: Place) -> bool:
+        in_queues = not webhook.queue_ids or place.queue_id in webhook.queue_ids
+        return in_queues and (not webhook.inbox_ids or place.inbox_id in webhook.inbox_ids)
+
+    if event.ticket_id is None and (webhook.queue_ids or webhook.inbox_ids):
+        return None
+    seen = following.teller(owner, narrowed=within)(event)
+    return seen if seen and (not webhook.types or seen.type in webhook.types) else None
 
 
-def _sees(owner: Actor, event: Numbered) -> bool:
-    may = rights(owner)
-    if "events:read" not in may:
-        return False
-    if event.ticket_id is not None:
-        return (not owner.queue_ids or event.queue_id in owner.queue_ids) and (
-            not owner.inbox_ids or event.inbox_id in owner.inbox_ids
-        )
-    limited = owner.kind == "key" and bool(owner.queue_ids or owner.inbox_ids)
-    if event.type.startswith("contact."):
-        return not (owner.queue_ids or owner.inbox_ids)
-    needed = {"key": "keys:write", "arrival": "arrivals:read", "webhook": "webhooks:read"}
-    scope = needed.get(event.type.partition(".")[0])
-    return not limited and (scope is None or scope in may)
+def _heard(webhook: Webhook, owner: Actor, events: Iterable[Numbered]) -> list[Numbered]:
+    return [seen for event in events if (seen := told(webhook, owner, event)) is not None]
 
 
 async def run_telling(db: Database, listener: Listener | None, stop: asyncio.Event) -> None:
@@ -91,7 +82,7 @@ async def _told(
     if owner is None:
         await switch_off(tx, webhook.id, "owner_gone")
         return []
-    return [(webhook, event) for event in page if event.seq > seq and is_told(webhook, owner, event)]
+    return [(webhook, event) for event in _heard(webhook, owner, (event for event in page if event.seq > seq))]
 
 
 async def _put(tx: Tx, told: Sequence[tuple[Webhook, Numbered]]) -> int:
@@ -137,7 +128,7 @@ async def replay_range(
             page = [event for event in await events.events_after(tx, position, limit=PAGE) if event.seq <= last]
             if not page:
                 break
-            wanted = [event for event in page if owner and is_told(webhook, owner, event)]
+            wanted = _heard(webhook, owner, page) if owner else []
             count += await _replay(tx, webhook, wanted, only_failed=only_failed)
             position = page[-1].seq
         return count, max(position, first), position < last

@@ -19,7 +19,7 @@ from omnidesk.desk.access import rights
 from omnidesk.desk.new_ids import new_id
 from omnidesk.desk.owners import owner_of
 from omnidesk.desk.vault import Vault
-from omnidesk.domain import ids
+from omnidesk.domain import ids, sight
 from omnidesk.domain import webhooks as rules
 from omnidesk.domain.errors import FieldError, Forbidden, Invalid, NotFound, Refused, Stale
 from omnidesk.domain.events import Event, EventType
@@ -42,7 +42,7 @@ class Wish:
 
 def sees_all(actor: Actor) -> bool:
     """Who has no limits reads every webhook; the others their own."""
-    return not (actor.queue_ids or actor.inbox_ids)
+    return sight.sees_everything(actor)
 
 
 async def create(

@@ -21,6 +21,9 @@ class EventType(StrEnum):
     TICKET_TRANSFERRED = "ticket.transferred"  # data: handoff, from, to, why; ids of agents and queues
     TICKET_ESCALATED = "ticket.escalated"  # data: level, reason, agent_id, previous
     TICKET_LINKED = "ticket.linked"
+    TICKET_MOVED = "ticket.moved"  # kept, never shown: readers are told `left` or `entered`, by what each of them sees
+    TICKET_LEFT = "ticket.left"  # to a reader whose sight it left; nothing but the id
+    TICKET_ENTERED = "ticket.entered"
     MESSAGE_RECEIVED = "message.received"
     MESSAGE_CREATED = "message.created"  # a reply or notice of ours, queued
     MESSAGE_EDITED = "message.edited"
@@ -66,6 +69,12 @@ class EventType(StrEnum):
     WEBHOOK_DELETED = "webhook.deleted"
     JOB_FINISHED = "job.finished"  # data: kind, state (done, failed, cancelled), done, failed
     SIGNED_IN = "agent.signed_in"
+
+
+PASSAGES = frozenset({EventType.TICKET_LEFT, EventType.TICKET_ENTERED})
+"""How `ticket.moved` is told."""
+TOLD = frozenset(EventType) - {EventType.TICKET_MOVED}
+"""The types that somebody may be told of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

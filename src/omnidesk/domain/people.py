@@ -49,8 +49,9 @@ class Actor:
     name: str = ""
     role: Role = Role.AGENT
     scopes: frozenset[str] | None = None
-    inbox_ids: frozenset[UUID] = field(default_factory=frozenset)  # empty: all
-    queue_ids: frozenset[UUID] = field(default_factory=frozenset)  # empty: all
+    inbox_ids: frozenset[UUID] = field(default_factory=frozenset)  # limits of his key; empty: none
+    queue_ids: frozenset[UUID] = field(default_factory=frozenset)  # limits of his key; empty: none
+    queues_seen: frozenset[UUID] | None = None  # by role and membership; None: all. See `sight`
     language: str = "en"
 
     def __str__(self) -> str:

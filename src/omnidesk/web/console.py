@@ -15,8 +15,7 @@ from omnidesk.db.session import Tx
 from omnidesk.db.tickets import Filter, Row
 from omnidesk.desk import arrivals as parked_arrivals
 from omnidesk.desk import presence
-from omnidesk.desk.access import NOWHERE
-from omnidesk.domain import ids, numbers
+from omnidesk.domain import ids, numbers, sight
 from omnidesk.domain.errors import NotFound
 from omnidesk.domain.people import Actor
 from omnidesk.domain.text import clean
@@ -94,7 +93,8 @@ async def _parked_count(visit: Visit, tx: Tx) -> int | None:
 async def queues_of(tx: Tx, actor: Actor) -> list[Queue]:
     """The queues whose tickets the actor sees."""
     found = await queues.page(tx, limit=MOST_NAMES)
-    return [queue for queue in found if not actor.queue_ids or queue.id in actor.queue_ids - {NOWHERE}]
+    seen = sight.queues_of(actor)
+    return [queue for queue in found if seen is None or queue.id in seen]
 
 
 async def agent_names(tx: Tx) -> dict[UUID, str]:
