@@ -1,26 +1,39 @@
-"""`mail_lmtp`: mails from the LMTP door to routed tickets with one worker; `mail_parse`: reading one mail.
+"""`mail_lmtp`, `mail_imap`: mails from the LMTP door, and out of a mailbox, to routed tickets with one worker.
+
+`mail_parse` is reading one mail. The mailbox is in a Dovecot where there is one, else in pymap (which keeps up less).
 
 There is no mail server beside the desk, so acknowledgements wait in the outbox.
 """
 
 import asyncio
+import os
+import shutil
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
 
+import aioimaplib
 import asyncpg
 import uvloop
+from tests.servers import _wait_for_port as wait_for_port
+from tests.servers import dovecot, free_port
 
 from bench import baseline
 from bench.rig import ROUNDS, Figures, figure, median, plain_url, server
 from bench.serving import SUPPORT, Site, serving, site, working
 from omnidesk.channels.email.reading import read_mail
 
-MAILS, WARM = 800, 40
+MAILS, LYING, WARM = 800, 300, 40  # at the door; in the mailbox; before
 LINES = 8  # connections to the door
 PATIENCE_S = 120.0
+DONE = "SELECT count(*) FROM arrivals WHERE state = 'done'"
+USER, PASSWORD = "mailbox", "any"
 LETTER = """Здравствуйте!
 
 Вчера в 14:30 оплатил заказ 48213, деньги списали (1 299,90 ₽), но письмо с подтверждением не пришло.
@@ -35,7 +48,7 @@ QUOTED = "\n\n22.11.2026 10:15, Acme пишет:\n" + "\n".join(f"> {line}" for 
 
 
 def run() -> Figures:
-    return {**_parsing(), **_lmtp()}
+    return {**_parsing(), **_lmtp(), **_imap()}
 
 
 def mail(sender: str, number: int = 0) -> EmailMessage:
@@ -110,7 +123,7 @@ async def _through(one: Site, numbers: range) -> float:
     connection = await asyncpg.connect(plain_url(one.url))
     began = time.perf_counter()
     await asyncio.gather(*(_hand_in(one.lmtp_port, mails[line::LINES]) for line in range(LINES)))
-    while await connection.fetchval("SELECT count(*) FROM arrivals WHERE state = 'done'") < numbers.stop:
+    while await connection.fetchval(DONE) < numbers.stop:
         if time.perf_counter() - began > PATIENCE_S:
             raise TimeoutError("not all mails became tickets")
         await asyncio.sleep(0.05)
@@ -144,3 +157,81 @@ async def _hand_in(port: int, mails: list[bytes]) -> None:
         await heard(b"250")
     writer.write(b"QUIT\r\n")
     writer.close()
+
+
+# --- from a mailbox to the ticket -----------------------------------------------------------------
+
+
+def _imap() -> Figures:
+    ours, bare = [], []
+    for _ in range(ROUNDS):
+        with server() as running, tempfile.TemporaryDirectory() as folder, _mailbox(Path(folder)) as port:
+            account = {"imap_host": "127.0.0.1", "imap_port": port, "imap_security": "none"}
+            account |= {"imap_username": USER, "imap_password": PASSWORD}
+            one = asyncio.run(site(running, Path(folder) / "desk", **account))
+            with working(one):  # mail that is there before the first look is not taken
+                asyncio.run(_count(one, "SELECT count(*) FROM inboxes WHERE cursor ? 'folders'", 1))
+                asyncio.run(_put(port, range(WARM)))
+                asyncio.run(_count(one, DONE, WARM))
+            asyncio.run(_put(port, range(WARM, WARM + LYING)))
+            with working(one):
+                ours.append(asyncio.run(_fetched_per_s(one)))
+            bare.append(uvloop.run(baseline.rate(one.url, WARM + LYING)))
+    ratios = [one / other for one, other in zip(ours, bare, strict=True)]
+    return {"mail_imap": figure(median(ours), "mails/s", median(bare), median(ratios))}
+
+
+async def _fetched_per_s(one: Site) -> float:
+    """From the first mails that are fetched, which do not count, until the last has its ticket."""
+    first = await _count(one, "SELECT count(*) FROM arrivals", WARM + 1)
+    began = time.perf_counter()
+    await _count(one, DONE, WARM + LYING)
+    return (WARM + LYING - first) / (time.perf_counter() - began)
+
+
+async def _count(one: Site, statement: str, wanted: int) -> int:
+    """What the statement counts, once it is at least so much. Raises TimeoutError."""
+    connection = await asyncpg.connect(plain_url(one.url))
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                if (count := int(await connection.fetchval(statement))) >= wanted:
+                    return count
+                await asyncio.sleep(0.02)
+    finally:
+        await connection.close()
+
+
+async def _put(port: int, numbers: range) -> None:
+    """Mails into the mailbox."""
+    client = aioimaplib.IMAP4("127.0.0.1", port)
+    await client.wait_hello_from_server()
+    await client.login(USER, PASSWORD)
+    for number in numbers:
+        answer = await client.append(mail(f"p{number}@customers.example", number).as_bytes(), "INBOX")
+        if answer.result != "OK":
+            raise RuntimeError("the mailbox takes no mail")
+    await client.logout()
+
+
+@contextmanager
+def _mailbox(folder: Path) -> Iterator[int]:
+    """The port of an IMAP server where USER has an INBOX."""
+    if shutil.which("dovecot") and os.geteuid() == 0:
+        with dovecot() as running:
+            yield running.port
+        return
+    port = free_port()
+    program = str(Path(sys.executable).parent / "pymap")
+    command = [program, "--host", "127.0.0.1", "--port", str(port), "--no-tls", "dict", "--demo-data"]
+    child = subprocess.Popen(
+        [*command, "--demo-user", USER, "--demo-password", PASSWORD],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for_port(port, folder / "pymap.log")
+        yield port
+    finally:
+        child.terminate()
+        child.wait(10)

@@ -72,8 +72,8 @@ def bare_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("OMNIDESK_")}
 
 
-async def site(running: EmbeddedPostgres, folder: Path) -> Site:
-    """Found a desk on a new database."""
+async def site(running: EmbeddedPostgres, folder: Path, **more_mail: object) -> Site:
+    """Found a desk on a new database; `more_mail` is further configuration of its inbox for mail."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = Settings(
         database_url=await new_database(running), data_dir=folder, secret_key=SecretStr(KEY), _env_file=None
@@ -83,7 +83,7 @@ async def site(running: EmbeddedPostgres, folder: Path) -> Site:
     wish = Wish(name="Shop", language="ru", config={"signing_secret": SIGNING})
     inbox = await inboxes.create(desk.db, desk.channels, desk.vault, "api", wish, SYSTEM, inbox_id=new_id())
     mail = {"address": SUPPORT, "smtp_host": "127.0.0.1", "smtp_port": free_port(), "smtp_security": "none"}
-    wish = Wish(name="Mail", language="ru", config=mail)
+    wish = Wish(name="Mail", language="ru", config=mail | more_mail)
     await inboxes.create(desk.db, desk.channels, desk.vault, "email", wish, SYSTEM, inbox_id=new_id())
     key = KeyWish(name="bench", scopes=frozenset(SCOPES))
     _, secret = await access.create_key(desk.db, new_id(), key, SYSTEM, now=datetime.now(UTC))
