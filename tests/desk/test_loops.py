@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import asyncpg
 
+from omnidesk.db import events
 from omnidesk.db.listen import Listener
 from omnidesk.db.session import Database
 from omnidesk.desk.feed import Feed, run_sequencer
@@ -13,6 +14,7 @@ from omnidesk.desk.housekeeping import Housekeeper
 from omnidesk.desk.loops import keep, trace
 from omnidesk.desk.planner import Planner
 from omnidesk.desk.timers import run_timers
+from omnidesk.domain.events import Event, EventType
 from tests.desk.floor import Floor
 
 
@@ -77,6 +79,8 @@ async def test_all_loops_go_on_alone_after_the_database_was_away(db_url: str) ->
                     try:
                         ticket = await floor.ticket(queue)
                         promise = await floor.put("promises", ticket_id=ticket, kind="reply", due_at=floor.now)
+                        async with db.transaction() as tx:
+                            await events.record(tx, [Event(type=EventType.TICKET_CREATED, ticket_id=ticket)])
                         break
                     except Exception:
                         await asyncio.sleep(0.02)  # this connection was cut, too
