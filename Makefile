@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-pg15 check migrations bench clean
+.PHONY: help setup demo test test-slow test-pg15 check openapi bench clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,9 @@ check: ## Style, types, floors, and migrations up and down
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/test_migrations.py
+
+openapi: ## Write the API's description, docs/openapi.json, anew
+	$(BIN)/python -m tests.api.contract
 
 bench: ## Measure the budgets; writes bench/results/latest.json
 	$(BIN)/python -m bench

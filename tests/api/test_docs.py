@@ -8,6 +8,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from omnidesk.domain import ids
 from omnidesk.domain.people import SCOPES
+from tests.api import contract
 from tests.api.conftest import Desk
 
 OPEN = {"/health/live", "/health/ready", "/metrics", "/v1/sessions", "/v1/sessions/links"}
@@ -65,6 +66,11 @@ async def test_the_document_is_valid_and_each_operation_is_named_and_explained(d
     assert len(set(names)) == len(names)
     assert [path for _, path, operation in found if len(operation.get("description", "")) < 20] == []
     assert [name for name in document["components"]["schemas"] if "__" in name] == [], "two shapes of one name"
+
+
+def test_the_contract_is_the_one_that_is_kept() -> None:
+    """A change of the API is seen in the diff of docs/openapi.json; `make openapi` writes it anew."""
+    assert contract.text(contract.described()) == contract.KEPT.read_text(), "changed: run make openapi, read its diff"
 
 
 async def test_each_body_and_each_answer_shows_an_example(desk: Desk) -> None:
