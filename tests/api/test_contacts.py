@@ -94,6 +94,7 @@ async def test_people_are_found_by_name_address_and_tier(desk: Desk) -> None:
     assert await names("name=петров") == ["Пётр"]
     assert await names("name=Petrova+an") == ["Anna"], "words in any order"
     assert await names("name=neil%27%20%26%20!") == ["O'Neil"], "no operator gets through"
+    assert await names("name=.") == [], "without a word nobody is meant"
     assert await names("address=ANNA@shop.example") == ["Anna"]
     assert await names("address_begins=pet") == ["Пётр"]
     assert await names("tier=vip") == ["Anna"]

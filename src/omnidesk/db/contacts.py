@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, func, literal, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, exists, false, func, literal, or_, select, text, tuple_
 
 from omnidesk.db import tables, tickets
 from omnidesk.db.session import Tx
@@ -85,8 +85,9 @@ def _conditions(wanted: Filter, actor: Actor) -> list[ColumnElement[bool]]:
     if rule is not None:
         found.append(rule)
     if wanted.name is not None:
-        words = func.to_tsquery(text("'simple'::regconfig"), _words(wanted.name))
-        found.append(func.to_tsvector(text("'simple'::regconfig"), c.name).op("@@")(words))
+        words = _words(wanted.name)
+        query = func.to_tsquery(text("'simple'::regconfig"), words)
+        found.append(func.to_tsvector(text("'simple'::regconfig"), c.name).op("@@")(query) if words else false())
     if wanted.address is not None:
         found.append(c.id.in_(select(i.contact_id).where(i.address == wanted.address)))
     if wanted.address_begins is not None:
@@ -101,9 +102,9 @@ def _conditions(wanted: Filter, actor: Actor) -> list[ColumnElement[bool]]:
 
 
 def _words(name: str) -> str:
-    """A query for words that begin so, in any order; nothing in it can be read as an operator."""
+    """A query for words that begin so, in any order, empty without any; nothing in it can be read as an operator."""
     words = re.findall(r"\w+", name)[:10]
-    return " & ".join(f"'{word}':*" for word in words) or "''"
+    return " & ".join(f"'{word}':*" for word in words)
 
 
 async def page(
