@@ -63,7 +63,8 @@ class Process:
 
     def said(self, *events: str) -> list[dict[str, Any]]:
         """What it logged, of these kinds; of every kind when none is named."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        text = self.log.read_text() if self.log.exists() else ""  # it may have ended before its first word
+        lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
         return [line for line in lines if not events or line["event"] in events]
 
 
