@@ -97,6 +97,7 @@ def create_api(parts: Parts) -> FastAPI:
     app.state.standing = Standing(parts.db, parts.now)
     app.state.cursors = Cursors(parts.vault.derived("cursors"))
     app.state.figures = figures = Figures(parts.db, version=parts.settings.version)
+    parts.door.measure = figures.door.observe
     app.state.keyed = asyncio.Semaphore(idempotency.AT_ONCE)
     errors.install(app)
     for routes in ROUTERS:

@@ -49,12 +49,24 @@ class Figures:
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
             registry=registry,
         )
+        self.door = Histogram(
+            "omnidesk_door_seconds",
+            "How long it took until what came was durable, by mail and by HTTP",
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+            registry=registry,
+        )
         self._gauges = {
             name: Gauge(f"omnidesk_{name}", text, labels, registry=registry)
             for name, text, labels in (
                 ("arrivals", "Arrivals that wait, by state", ["state"]),
                 ("arrivals_oldest_seconds", "Age of the oldest arrival that waits to be read", []),
                 ("outbox", "Calls to the outside that are not finished, webhooks aside, by state", ["state"]),
+                (
+                    "intake_seconds",
+                    "From door to ticket, of the last five minutes; 0: nothing came",
+                    ["quantile"],
+                ),
+                ("outbox_ended_in_an_hour", "How calls ended in the last hour, webhooks aside", ["state"]),
                 ("outbox_oldest_seconds", "Age of the oldest unfinished call that is due, webhooks aside", []),
                 ("webhook_deliveries", "What webhooks are told: waiting, and how it ended in the last hour", ["state"]),
                 ("webhooks_oldest_seconds", "Age of the oldest delivery that waits", []),
@@ -63,6 +75,8 @@ class Figures:
                 ("webhooks_off", "Webhooks that the desk switched off", []),
                 ("jobs", "Jobs that are not over, by state", ["state"]),
                 ("timers_late_seconds", "How late the oldest timer is that is due", []),
+                ("planner_absent_seconds", "How long nobody has planned who gets what", []),
+                ("search_behind", "Events that the search rows have not followed yet", []),
                 ("events_unnumbered", "Events that have no number yet", []),
                 ("tickets_unassigned", "Tickets that wait for an agent", []),
                 ("agents_online", "Agents who are here", []),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from omnidesk.db.session import Tx
 
 MOST = 100_000  # what is counted stops here
+MOST_TIMED = 10_000
 
 
 async def oldest_arrival_s(tx: Tx) -> float:
@@ -17,6 +18,37 @@ async def oldest_arrival_s(tx: Tx) -> float:
         """
     )
     return max(0.0, found or 0.0)
+
+
+async def lately(tx: Tx) -> Mapping[str, Mapping[str, float]]:
+    """How calls to the outside ended within an hour, how long what came within five minutes took to be a ticket,
+    and how far those are behind who follow the desk."""
+    rows = await tx.driver.fetch(
+        f"""
+        SELECT 'outbox_ended_in_an_hour' AS name, state AS label, count(*)::float8 AS value FROM (
+            SELECT state FROM outbox WHERE state IN ('sent', 'rejected') AND kind <> 'webhook'
+               AND done_at > clock_timestamp() - interval '1 hour' LIMIT {MOST}) AS o GROUP BY state
+        UNION ALL
+        SELECT 'intake_seconds', q.label, coalesce(took[q.n], 0) FROM (
+            SELECT percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (
+                       ORDER BY extract(epoch FROM done_at - received_at)::float8) AS took
+              FROM (SELECT received_at, done_at FROM arrivals
+                     WHERE received_at > clock_timestamp() - interval '5 minutes' AND state IN ('done', 'ignored')
+                     ORDER BY received_at DESC LIMIT {MOST_TIMED}) AS newest) AS all_of_them
+          CROSS JOIN (VALUES ('0.5', 1), ('0.99', 2)) AS q (label, n)
+        UNION ALL
+        SELECT 'planner_absent_seconds', '', CASE WHEN isfinite(until)
+               THEN greatest(0, extract(epoch FROM clock_timestamp() - until)) ELSE 0 END
+          FROM leases WHERE name = 'planner'
+        UNION ALL
+        SELECT 'search_behind', '', greatest(0, (SELECT max(seq) FROM events) - (value->>'seq')::bigint)
+          FROM settings WHERE name = 'search'
+        """  # noqa: S608 - our own numbers
+    )
+    found: dict[str, dict[str, float]] = {"outbox_ended_in_an_hour": dict.fromkeys(("sent", "rejected"), 0.0)}
+    for row in rows:
+        found.setdefault(row["name"], {})[row["label"]] = row["value"] or 0.0
+    return found
 
 
 async def read(tx: Tx) -> Mapping[str, Mapping[str, float]]:
@@ -80,4 +112,4 @@ async def read(tx: Tx) -> Mapping[str, Mapping[str, float]]:
     }
     for row in rows:
         found.setdefault(row["name"], {})[row["label"]] = row["value"]
-    return found
+    return {**found, **await lately(tx)}

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import json
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -46,6 +47,7 @@ class Door:
 
     def __init__(self, db: Database, vault: Vault, *, wake: Callable[[], None], flushers: int = 2) -> None:
         self._db, self._vault, self._wake = db, vault, wake
+        self.measure: Callable[[float], None] = lambda seconds: None  # told how long each caller waited
         self._waiting: list[_Guest] = []
         self._resting: list[asyncio.Future[None]] = []  # flushers that have a connection and nothing to write
         self._free = flushers
@@ -59,6 +61,7 @@ class Door:
         """
         if not came:
             return []
+        began = time.perf_counter()
         rows = [sealed(self._vault, inbox_id, arrival, now or datetime.now(UTC)) for arrival in came]
         guest = _Guest(rows, asyncio.get_running_loop().create_future())
         self._waiting.append(guest)
@@ -70,6 +73,7 @@ class Door:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         stored = await guest.heard
+        self.measure(time.perf_counter() - began)
         return [row.id for row in rows if row.id in stored]
 
     async def keep_unreadable(self, inbox_id: UUID, body: bytes, meta: Mapping[str, str], reason: str) -> list[UUID]:
